@@ -1,0 +1,1 @@
+"""Bytes and arithmetic: the native loops. Knows nobody else in longspan."""

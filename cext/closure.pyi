@@ -1,0 +1,20 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def nearest(
+    dots: NDArray[np.float32],
+    vector_norm: NDArray[np.float32],
+    head_norm: NDArray[np.float32],
+    head_ids: NDArray[np.uint32],
+    dist: NDArray[np.float32],
+    heads: NDArray[np.uint32],
+) -> None: ...
+def spread(
+    dist: NDArray[np.float32],
+    candidates: NDArray[np.uint32],
+    heads: NDArray[np.float32],
+    ratio: float,
+    factor: float,
+    kept: NDArray[np.uint32],
+    kept_dist: NDArray[np.float32],
+) -> None: ...

@@ -1,0 +1,94 @@
+"""Which heads a vector is stored under: its nearest ones, thinned to those that add something."""
+
+from libc.math cimport INFINITY
+from libc.stdint cimport uint32_t
+from libc.stdlib cimport free, malloc
+
+from longspan.cext.kernels cimport LS_F32, kernels
+from longspan.cext.topk cimport (
+    LS_NOBODY, ls_next_within, ls_topk, ls_topk_clear, ls_topk_push, ls_topk_sort,
+)
+
+
+def nearest(
+    const float[:, ::1] dots,       # IN   (n, c)  vectors times candidate heads
+    const float[::1] vector_norm,   # IN   (n,)    squared
+    const float[::1] head_norm,     # IN   (c,)    squared
+    const uint32_t[::1] head_ids,   # IN   (c,)     the likeliest first, for speed
+    float[:, ::1] dist,             # OUT  (n, m)  squared L2, nearest first, padded with inf
+    uint32_t[:, ::1] heads,         # OUT  (n, m)  padded with 2^32 - 1
+):
+    """Fill dist and heads with the m nearest of the c candidate heads of each vector."""
+    cdef size_t n = dots.shape[0], c = dots.shape[1], i, j
+    cdef ls_topk top
+    if (
+        <size_t>vector_norm.shape[0] != n or <size_t>head_norm.shape[0] != c
+        or <size_t>head_ids.shape[0] != c or <size_t>dist.shape[0] != n
+        or <size_t>heads.shape[0] != n or heads.shape[1] != dist.shape[1] or dist.shape[1] == 0
+    ):
+        raise ValueError(f"dots are {n} x {c}, but another argument has another shape")
+    cdef float *row = <float *>malloc(max(c, 1) * sizeof(float))
+    if row == NULL:
+        raise MemoryError(f"no memory for the distances of {c} heads")
+    with nogil:
+        for i in range(n):
+            top = ls_topk(&dist[i, 0], &heads[i, 0], dist.shape[1])
+            ls_topk_clear(top)
+            for j in range(c):
+                row[j] = max(vector_norm[i] + head_norm[j] - 2 * dots[i, j], <float>0)
+            j = ls_next_within(row, 0, c, top.dist[0])
+            while j < c:
+                ls_topk_push(top, row[j], head_ids[j])
+                j = ls_next_within(row, j + 1, c, top.dist[0])
+            ls_topk_sort(top)
+    free(row)
+
+
+def spread(
+    const float[:, ::1] dist,         # IN   (n, m)   squared L2, nearest first
+    const uint32_t[:, ::1] candidates,  # IN (n, m)   padded with 2^32 - 1
+    const float[:, ::1] heads,        # IN   (h, dim)
+    float ratio,                      # IN   greatest dist over the nearest one, squared L2
+    float factor,                     # IN   of the distance to the vector, squared L2
+    uint32_t[:, ::1] kept,            # OUT  (n, copies)  nearest first, padded with 2^32 - 1
+    float[:, ::1] kept_dist,          # OUT  (n, copies)  squared L2, padded with inf
+):
+    """Keep, of each vector's nearest heads, those that no kept head stands in front of.
+
+    A head is kept while it lies within ratio of the nearest and no head kept before is nearer to
+    it than factor times the vector is: the closure with the relative neighbourhood rule of SPANN,
+    https://arxiv.org/abs/2111.08566 section 3.2.2, in the form of SPTAG (against every kept head).
+    """
+    cdef size_t n = dist.shape[0], m = dist.shape[1], copies = kept.shape[1]
+    cdef size_t dim = heads.shape[1], i, j, r, count
+    cdef float apart
+    cdef uint32_t head
+    cdef bint hidden
+    if (
+        candidates.shape[0] != dist.shape[0] or candidates.shape[1] != dist.shape[1]
+        or kept.shape[0] != dist.shape[0] or kept_dist.shape[0] != dist.shape[0]
+        or kept_dist.shape[1] != kept.shape[1]
+    ):
+        raise ValueError(f"dist is {n} x {m}, but another argument has another shape")
+    with nogil:
+        for i in range(n):
+            count = 0
+            for j in range(m):
+                head = candidates[i, j]
+                if head == LS_NOBODY or count == copies or dist[i, j] > ratio * dist[i, 0]:
+                    break
+                hidden = False
+                for r in range(count):
+                    kernels().l2[LS_F32](
+                        &heads[kept[i, r], 0], &heads[head, 0], 1, dim, &apart
+                    )
+                    if apart < factor * dist[i, j]:
+                        hidden = True
+                        break
+                if not hidden:
+                    kept[i, count] = head
+                    kept_dist[i, count] = dist[i, j]
+                    count += 1
+            for j in range(count, copies):
+                kept[i, j] = LS_NOBODY
+                kept_dist[i, j] = INFINITY

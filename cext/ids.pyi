@@ -1,0 +1,6 @@
+import numpy as np
+from numpy.typing import NDArray
+
+class Ids:
+    def __init__(self, ids: NDArray[np.int64]) -> None: ...
+    def look_up(self, rows: NDArray[np.uint32], out: NDArray[np.int64]) -> None: ...

@@ -1,0 +1,32 @@
+/* The vector macros that both AVX-512 files share; ADD_PAIRS(acc, a, b) is theirs. */
+#include <immintrin.h>
+
+#define IVEC __m512i
+#define IWIDTH 32
+#define IZERO _mm512_setzero_si512()
+#define LOAD_U8(p) _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(p)))
+#define LOAD_I8(p) _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *)(p)))
+#define IDOT_STEP(acc, q, x) ADD_PAIRS(acc, q, x)
+#define ISUB_STEP(acc, q, x) square_step(acc, _mm512_sub_epi16(q, x))
+#define IREDUCE(acc) _mm512_reduce_add_epi32(acc)
+#define IREDUCE4 REDUCE_EACH
+
+#define FVEC __m512
+#define FWIDTH 16
+#define FZERO _mm512_setzero_ps()
+#define LOAD_F16(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p)))
+#define LOAD_F32(p) _mm512_loadu_ps(p)
+#define FDOT_STEP(acc, q, x) _mm512_fmadd_ps(q, x, acc)
+#define FSUB_STEP(acc, q, x) square_step_float(acc, _mm512_sub_ps(q, x))
+#define FREDUCE(acc) _mm512_reduce_add_ps(acc)
+#define FREDUCE4 REDUCE_EACH
+
+LS_TARGET static inline __m512i square_step(__m512i acc, __m512i diff)
+{
+    return ADD_PAIRS(acc, diff, diff);
+}
+
+LS_TARGET static inline __m512 square_step_float(__m512 acc, __m512 diff)
+{
+    return _mm512_fmadd_ps(diff, diff, acc);
+}

@@ -1,0 +1,99 @@
+/* All eight kernels of an instruction set, and its table.
+
+   Define LS_TARGET and LS_NAME, and for integers (I) and floats (F) the vector macros
+   xVEC xWIDTH xZERO xREDUCE xREDUCE4 xSUB_STEP xDOT_STEP, with the loads LOAD_U8 LOAD_I8 LOAD_F16 LOAD_F32. */
+
+/* Four sums one by one, where an instruction set has no better way. */
+#define REDUCE_EACH(sums, a, b, c, d) \
+    (sums[0] = REDUCE(a), sums[1] = REDUCE(b), sums[2] = REDUCE(c), sums[3] = REDUCE(d))
+
+#define SCALAR_L2(q, x) (((q) - (x)) * ((q) - (x)))
+#define SCALAR_DOT(q, x) ((q) * (x))
+#define HALF_L2(q, x) (((q) - ls_half(x)) * ((q) - ls_half(x)))
+#define HALF_DOT(q, x) ((q) * ls_half(x))
+
+#define SUM int32_t
+#define VEC IVEC
+#define WIDTH IWIDTH
+#define ZERO IZERO
+#define REDUCE IREDUCE
+#define REDUCE4 IREDUCE4
+
+#define ROW uint8_t
+#define QUERY uint8_t
+#define LOADQ LOAD_U8
+#define LOADX LOAD_U8
+#define NAME l2_u8
+#define STEP ISUB_STEP
+#define TAIL SCALAR_L2
+#include "kernel_rows.h"
+#define NAME dot_u8
+#define STEP IDOT_STEP
+#define TAIL SCALAR_DOT
+#include "kernel_rows.h"
+#undef ROW
+#undef QUERY
+#undef LOADQ
+#undef LOADX
+
+#define ROW int8_t
+#define QUERY int8_t
+#define LOADQ LOAD_I8
+#define LOADX LOAD_I8
+#define NAME l2_i8
+#define STEP ISUB_STEP
+#define TAIL SCALAR_L2
+#include "kernel_rows.h"
+#define NAME dot_i8
+#define STEP IDOT_STEP
+#define TAIL SCALAR_DOT
+#include "kernel_rows.h"
+#undef ROW
+#undef LOADQ
+#undef LOADX
+#undef QUERY
+#undef SUM
+#undef VEC
+#undef WIDTH
+#undef ZERO
+#undef REDUCE
+#undef REDUCE4
+
+#define SUM float
+#define VEC FVEC
+#define WIDTH FWIDTH
+#define ZERO FZERO
+#define REDUCE FREDUCE
+#define REDUCE4 FREDUCE4
+#define QUERY float
+#define LOADQ LOAD_F32
+
+#define ROW uint16_t
+#define LOADX LOAD_F16
+#define NAME l2_f16
+#define STEP FSUB_STEP
+#define TAIL HALF_L2
+#include "kernel_rows.h"
+#define NAME dot_f16
+#define STEP FDOT_STEP
+#define TAIL HALF_DOT
+#include "kernel_rows.h"
+#undef ROW
+#undef LOADX
+
+#define ROW float
+#define LOADX LOAD_F32
+#define NAME l2_f32
+#define STEP FSUB_STEP
+#define TAIL SCALAR_L2
+#include "kernel_rows.h"
+#define NAME dot_f32
+#define STEP FDOT_STEP
+#define TAIL SCALAR_DOT
+#include "kernel_rows.h"
+
+static const ls_kernels table = {
+    .name = LS_NAME,
+    .l2 = { [LS_F32] = l2_f32, [LS_F16] = l2_f16, [LS_U8] = l2_u8, [LS_I8] = l2_i8 },
+    .dot = { [LS_F32] = dot_f32, [LS_F16] = dot_f16, [LS_U8] = dot_u8, [LS_I8] = dot_i8 },
+};

@@ -1,0 +1,74 @@
+/* NEON: every 64-bit ARM. */
+#include "kernels.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+#define LS_TARGET
+#define LS_NAME "neon"
+
+/* Bytes are widened to 32 bits in two halves: a load, a sum and a difference have one type. */
+typedef struct {
+    int32x4_t low, high;
+} sums_t;
+
+#define IVEC sums_t
+#define IWIDTH 8
+#define IZERO zero_int()
+#define LOAD_U8(p) widen(vreinterpretq_s16_u16(vmovl_u8(vld1_u8(p))))
+#define LOAD_I8(p) widen(vmovl_s8(vld1_s8(p)))
+#define IDOT_STEP(acc, q, x) dot_step(acc, q, x)
+#define ISUB_STEP(acc, q, x) square_step(acc, q, x)
+#define IREDUCE(acc) vaddvq_s32(vaddq_s32((acc).low, (acc).high))
+#define IREDUCE4 REDUCE_EACH
+
+#define FVEC float32x4_t
+#define FWIDTH 4
+#define FZERO vdupq_n_f32(0.0f)
+#define LOAD_F16(p) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))
+#define LOAD_F32(p) vld1q_f32(p)
+#define FDOT_STEP(acc, q, x) vfmaq_f32(acc, q, x)
+#define FSUB_STEP(acc, q, x) square_step_float(acc, vsubq_f32(q, x))
+#define FREDUCE(acc) vaddvq_f32(acc)
+#define FREDUCE4 REDUCE_EACH
+
+static inline sums_t zero_int(void)
+{
+    return (sums_t){ vdupq_n_s32(0), vdupq_n_s32(0) };
+}
+
+static inline sums_t widen(int16x8_t x)
+{
+    return (sums_t){ vmovl_s16(vget_low_s16(x)), vmovl_s16(vget_high_s16(x)) };
+}
+
+static inline sums_t dot_step(sums_t acc, sums_t q, sums_t x)
+{
+    acc.low = vmlaq_s32(acc.low, q.low, x.low);
+    acc.high = vmlaq_s32(acc.high, q.high, x.high);
+    return acc;
+}
+
+static inline sums_t square_step(sums_t acc, sums_t q, sums_t x)
+{
+    const sums_t diff = { vsubq_s32(q.low, x.low), vsubq_s32(q.high, x.high) };
+    return dot_step(acc, diff, diff);
+}
+
+static inline float32x4_t square_step_float(float32x4_t acc, float32x4_t diff)
+{
+    return vfmaq_f32(acc, diff, diff);
+}
+
+#include "kernel_table.h"
+
+const ls_kernels *ls_kernels_neon(void)
+{
+    return &table;
+}
+#else
+const ls_kernels *ls_kernels_neon(void)
+{
+    return NULL;
+}
+#endif

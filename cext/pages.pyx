@@ -1,0 +1,30 @@
+"""Ask for pages ahead of use, and skip the asking while it is known to be for nothing.
+
+Why: asking for a posting costs 1.2 us even when it is in memory (measured here, 20 KB), 40 us a
+query or a quarter of a warm one. So each part is asked for once, until a page fault that had to
+wait for the disk shows that the kernel has dropped pages; then all count as not asked again.
+"""
+
+from libc.string cimport memset
+
+import numpy as np
+
+cdef class Asked:
+    """What was asked for since pages were last seen to be missing; `parts` are the caller's."""
+
+    def __init__(self, size_t parts):
+        self.stamps = np.zeros(parts, np.uint8)
+        self.epoch = 1
+
+    cdef void ask(self, size_t part, const void *at, size_t bytes) noexcept nogil:
+        """Start reading a part unless that was done in this epoch."""
+        if self.stamps[part] != self.epoch:
+            self.stamps[part] = self.epoch
+            ls_will_need(at, bytes)
+
+    cdef void missed(self) noexcept nogil:
+        """Begin a new epoch: pages that had been asked for were gone."""
+        if self.epoch == 255:
+            memset(&self.stamps[0], 0, self.stamps.shape[0])
+            self.epoch = 0
+        self.epoch += 1

@@ -1,0 +1,181 @@
+"""A query's nearest heads: a beam walks down the head tree, one sequential scan a node.
+
+Nodes are numbered level by level from the top, heads last, so the children of one node are
+neighbours in memory. children[i] is the first child of inner node i, children[i + 1] one past its
+last; the nodes before children[0] are the top level. With few heads there are no inner nodes.
+"""
+
+from libc.stdint cimport int64_t, uint32_t
+from libc.stdlib cimport free, malloc
+
+from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
+from longspan.cext.topk cimport (
+    LS_NOBODY, ls_next_within, ls_topk, ls_topk_clear, ls_topk_push, ls_topk_sort,
+)
+
+
+
+
+def check_levels(const uint32_t[::1] children, size_t inner, size_t heads, levels):
+    """Raise ValueError unless the nodes of each level have their children in the next one.
+
+    children ascends and ends at the last head; so this bounds every walk down the tree.
+    """
+    cdef size_t first = 0, last = 0, lowest = len(levels) - 1, level, nodes
+    if not levels or min(levels) < 1:
+        raise ValueError(f"levels {levels}: want at least one, and nodes in each")
+    for level in range(lowest):
+        nodes = levels[level]
+        last = first + nodes
+        if last > inner or children[first] != last:
+            raise ValueError(f"levels {levels} do not fit the tree: no level ends at node {last}")
+        first = last
+    if last != inner or levels[lowest] != heads or (inner == 0 and children[0] != heads):
+        raise ValueError(f"levels {levels} do not fit {inner} inner nodes and {heads} heads")
+
+
+cdef class HeadTree:
+    """The head tree and the heads, opened for searching; keeps its arrays alive.
+
+    inner     (inner, bytes)  the nodes above the heads, as bytes
+    heads     (h, bytes)
+    children  (inner + 1,)
+    dtype     of the nodes; queries are float32 for f32 and f16, of the same type for u8 and i8
+    dim       elements of a node
+    levels    nodes of each level from the top, the heads last
+    Raises ValueError when the arrays do not fit each other.
+    """
+
+    cdef const unsigned char[:, ::1] inner
+    cdef const unsigned char[:, ::1] heads
+    cdef const uint32_t[::1] children
+    cdef uint32_t inner_count
+    cdef size_t fan, dim, query_bytes, levels
+    cdef int dtype
+
+    def __init__(
+        self,
+        const unsigned char[:, ::1] inner,
+        const unsigned char[:, ::1] heads,
+        const uint32_t[::1] children,
+        int dtype,
+        size_t dim,
+        levels,
+    ):
+        cdef Py_ssize_t i
+        cdef size_t item = 4 if dtype == LS_F32 else 2 if dtype == LS_F16 else 1
+        if not 0 <= dtype < LS_DTYPES:
+            raise ValueError(f"dtype code {dtype}, must be in [0, {LS_DTYPES})")
+        if heads.shape[1] != <Py_ssize_t>(dim * item) or heads.shape[0] == 0:
+            raise ValueError(f"heads are {heads.shape[0]} x {heads.shape[1]} bytes, dim is {dim}")
+        if inner.shape[0] and inner.shape[1] != heads.shape[1]:
+            raise ValueError(f"inner nodes have {inner.shape[1]} bytes, heads {heads.shape[1]}")
+        if children.shape[0] != inner.shape[0] + 1:
+            raise ValueError(f"{inner.shape[0]} inner nodes, children has {children.shape[0]}")
+        self.fan = children[0]
+        for i in range(inner.shape[0]):
+            if children[i + 1] <= children[i] or children[i] <= i:
+                raise ValueError(f"inner node {i} has children {children[i]} to {children[i + 1]}")
+            self.fan = max(self.fan, children[i + 1] - children[i])
+        if children[inner.shape[0]] != inner.shape[0] + heads.shape[0]:
+            raise ValueError(f"children end at {children[inner.shape[0]]}, not at the last head")
+        check_levels(children, inner.shape[0], heads.shape[0], levels)
+        self.levels = len(levels)
+        self.inner, self.heads, self.children = inner, heads, children
+        self.inner_count = <uint32_t>inner.shape[0]
+        self.dtype, self.dim = dtype, dim
+        self.query_bytes = dim * (4 if dtype == LS_F16 else item)
+
+    def nearest(
+        self,
+        const unsigned char[:, ::1] queries,  # IN   (nq, bytes)  in the head space
+        const uint32_t[::1] beam,             # IN   (levels,)    nodes to expand at each inner level
+        float[:, ::1] dist,                   # OUT  (nq, m)      squared L2, nearest first
+        uint32_t[:, ::1] found,               # OUT  (nq, m)      heads, 2^32 - 1 beyond the last
+    ):
+        """Fill dist and found with the nearest heads of each query; return the nodes scored."""
+        cdef size_t nq = queries.shape[0], m = dist.shape[1], i, widest = 1
+        cdef int64_t scored = 0
+        if dist.shape[0] != queries.shape[0] or found.shape[0] != queries.shape[0]:
+            raise ValueError(f"{nq} queries, dist has {dist.shape[0]}, found {found.shape[0]}")
+        if found.shape[1] != dist.shape[1] or m == 0:
+            raise ValueError(f"dist is {m} wide, found {found.shape[1]}, want the same, not 0")
+        if <size_t>queries.shape[1] != self.query_bytes:
+            raise ValueError(f"queries have {queries.shape[1]} bytes, want {self.query_bytes}")
+        if <size_t>beam.shape[0] != self.levels - 1:
+            raise ValueError(f"{beam.shape[0]} beams for {self.levels - 1} inner levels")
+        for i in range(<size_t>beam.shape[0]):
+            if beam[i] == 0:
+                raise ValueError(f"the beam of level {i} is 0")
+            widest = max(widest, beam[i])
+        cdef float *floats = <float *>malloc((self.fan + 2 * widest) * sizeof(float))
+        cdef uint32_t *keys = <uint32_t *>malloc(2 * widest * sizeof(uint32_t))
+        if floats == NULL or keys == NULL:
+            free(floats)
+            free(keys)
+            raise MemoryError(f"no memory for a beam of {widest} nodes")
+        cdef ls_topk now = ls_topk(floats + self.fan, keys, widest)
+        cdef ls_topk then = ls_topk(floats + self.fan + widest, keys + widest, widest)
+        with nogil:
+            for i in range(nq):
+                scored += self.descend(
+                    &queries[i, 0], beam, floats, now, then, ls_topk(&dist[i, 0], &found[i, 0], m)
+                )
+        free(floats)
+        free(keys)
+        return scored
+
+    cdef int64_t descend(
+        self, const void *query, const uint32_t[::1] beam, float *block,
+        ls_topk now, ls_topk then, ls_topk found,
+    ) noexcept nogil:
+        """Fill found with heads, nearest first; return the nodes scored.
+
+        now and then are scratch: the nodes to expand, and the best of their children.
+        """
+        cdef uint32_t first = 0, node
+        cdef int64_t scored = self.children[0]
+        cdef size_t level, i
+        cdef ls_topk into = found
+        if self.inner_count:
+            now.k = beam[0]
+            into = now
+        ls_topk_clear(into)
+        self.score(query, 0, self.children[0], block, into)
+        level = 0
+        while first < self.inner_count:
+            first = self.children[first]  # the first node of the next level
+            level += 1
+            into = found
+            if first < self.inner_count:
+                then.k = beam[level]
+                into = then
+            ls_topk_clear(into)
+            ls_topk_sort(now)  # the children of the nearest first: fewer get in to be thrown out
+            for i in range(now.k):
+                node = now.key[i]
+                if node != LS_NOBODY:
+                    self.score(query, self.children[node], self.children[node + 1], block, into)
+                    scored += self.children[node + 1] - self.children[node]
+            now, then = then, now
+        ls_topk_sort(found)
+        for i in range(found.k):
+            if found.key[i] != LS_NOBODY:
+                found.key[i] -= self.inner_count
+        return scored
+
+    cdef inline void score(
+        self, const void *query, uint32_t first, uint32_t last, float *block, ls_topk top,
+    ) noexcept nogil:
+        """Fold the nodes [first, last), all inner or all heads, into top."""
+        cdef const unsigned char *rows
+        cdef size_t n = last - first, i
+        if first < self.inner_count:
+            rows = &self.inner[first, 0]
+        else:
+            rows = &self.heads[first - self.inner_count, 0]
+        kernels().l2[self.dtype](query, rows, n, self.dim, block)
+        i = ls_next_within(block, 0, n, top.dist[0])
+        while i < n:
+            ls_topk_push(top, block[i], first + <uint32_t>i)
+            i = ls_next_within(block, i + 1, n, top.dist[0])
