@@ -1,0 +1,58 @@
+"""Everything that can go wrong, for both programs: one small tree.
+
+    LongspanError
+    ├── BadInput (ValueError)   what the caller gave cannot be used; nothing was written
+    │   ├── BadConfig           a knob is out of its range
+    │   ├── BadFile             a file of vectors, ids or answers is malformed
+    │   ├── BadQuery            a search asks for what the index cannot answer
+    │   ├── BadIndex            the directory is no longspan index, or of another version
+    │   └── IndexExists         the output is already there
+    ├── DamagedIndex            a checksum, a size or a count disagrees with the manifest
+    └── DoesNotFit (OSError)    the memory budget or the disk is too small
+
+Each class carries the exit code that the command line gives for it (README, "Exit codes").
+"""
+
+
+class LongspanError(Exception):
+    """Any error that longspan raises on purpose."""
+
+    exit_code = 1
+
+
+class BadInput(LongspanError, ValueError):  # noqa: N818  the name is the message
+    """What the caller gave cannot be used; nothing was written."""
+
+    exit_code = 2
+
+
+class BadConfig(BadInput):
+    """A knob is out of its range."""
+
+
+class BadFile(BadInput):
+    """A file of vectors, ids or answers is malformed."""
+
+
+class BadQuery(BadInput):
+    """A search asks for what the index cannot answer."""
+
+
+class BadIndex(BadInput):
+    """The directory is no longspan index, or one of another version."""
+
+
+class IndexExists(BadInput):
+    """The output is already there."""
+
+
+class DamagedIndex(LongspanError):  # noqa: N818
+    """A checksum, a size or a count disagrees with the manifest."""
+
+    exit_code = 3
+
+
+class DoesNotFit(LongspanError, OSError):  # noqa: N818
+    """The memory budget or the disk is too small."""
+
+    exit_code = 4

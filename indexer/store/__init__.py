@@ -1,0 +1,1 @@
+"""What an index is on disk: the only handshake between the indexer and the server."""

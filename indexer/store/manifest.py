@@ -1,0 +1,120 @@
+"""The manifest: what an index says about itself, in one JSON file.
+
+It is the last file of an index to be written and the first to be read. An unknown format version
+or a key that is missing or too many is refused: an index is read as it was meant, or not at all.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from longspan.indexer.errors import BadIndex, DamagedIndex
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All that is known about an index without reading its vectors.
+
+    entries      vectors stored, copies included
+    config       the dials as given; dials: the values that were chosen for those left open
+    stages       seconds of each build stage
+    input        name, size and fingerprint of the file it was built from
+    calibration  see longspan.indexer.store.calibration
+    files        bytes and SHA-256 of every other file
+    """
+
+    format: int
+    longspan: str
+    created: str
+    name: str
+    metric: str
+    dtype: str
+    dim: int
+    n: int
+    heads: int
+    entries: int
+    levels: list[int]
+    radius: float
+    config: dict[str, Any]
+    dials: dict[str, Any]
+    stages: dict[str, float]
+    input: dict[str, Any]
+    calibration: dict[str, Any]
+    files: dict[str, dict[str, Any]]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files but the manifest."""
+        return sum(int(file["bytes"]) for file in self.files.values())
+
+    @classmethod
+    def read(cls, directory: Path | str) -> Self:
+        """Return the manifest of an index; BadIndex when the directory holds none we know."""
+        path = Path(directory) / NAME
+        try:
+            data = json.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            raise BadIndex(f"{directory}: no {NAME} there, this is not a longspan index") from None
+        except (OSError, ValueError) as error:
+            raise BadIndex(f"{path}: cannot be read: {error}") from error
+        return cls.from_dict(data, path)
+
+    @classmethod
+    def from_dict(cls, data: Any, path: Path) -> Self:
+        """Return the manifest that as_dict() gave; BadIndex when it is another version's."""
+        if not isinstance(data, dict) or "format" not in data:
+            raise BadIndex(f"{path}: is not the manifest of a longspan index")
+        if data["format"] != FORMAT:
+            raise BadIndex(f"{path}: format {data['format']}, this longspan reads {FORMAT}")
+        wanted = {field.name for field in fields(cls)}
+        if set(data) - {"checksum"} != wanted:
+            wrong = sorted((set(data) - {"checksum"}) ^ wanted)
+            raise BadIndex(f"{path}: unknown or missing keys {', '.join(wrong)}")
+        checksum = data.pop("checksum", None)
+        if checksum != digest(data):
+            raise DamagedIndex(f"{path}: its own checksum does not hold")
+        return cls(**data)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the manifest as JSON types."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Return the file's content."""
+        data = self.as_dict()
+        return json.dumps({**data, "checksum": digest(data)}, indent=1) + "\n"
+
+    def write(self, directory: Path) -> None:
+        """Write the manifest into a directory that has none."""
+        with (directory / NAME).open("x") as file:
+            file.write(self.text())
+
+
+def digest(data: dict[str, Any]) -> str:
+    """Return the SHA-256 of a manifest's content."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """Return the bytes and the SHA-256 of a file, as they stand in the manifest."""
+    with path.open("rb") as file:
+        return {
+            "bytes": path.stat().st_size,
+            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
+        }
+
+
+def file_problem(path: Path, record: dict[str, Any], whole: bool = True) -> str:
+    """Return how a file differs from its record, or nothing; its content only when whole."""
+    if not path.is_file():
+        return "is missing"
+    size = path.stat().st_size
+    if size != record["bytes"]:
+        return f"has {size} bytes, the manifest says {record['bytes']}"
+    return "its checksum does not hold" if whole and file_record(path) != record else ""

@@ -1,0 +1,158 @@
+"""Postings in LMDB: load them in key order, note where each one lies, and map them for reading.
+
+LMDB's caveats that shape this file: a value that fills n * 4096 - 16 bytes fills its pages exactly
+(engine 0.9, page header 16 bytes) and starts at byte 16 of one; a loaded file that is never
+written again keeps its values in place, so their offsets may be noted once; a reader that walks
+the B-tree faults its pages in one at a time, so queries use the offsets and LMDB stays the
+container. The file is opened without a lock file: nobody writes a published index.
+"""
+
+import mmap
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.indexer.errors import DamagedIndex, DoesNotFit, LongspanError
+
+PAGE = 4096
+HEADER = 16  # of an overflow page in engine 0.9
+BATCH = 64 << 20  # bytes of postings a transaction: its dirty pages stay in memory
+
+LOCATE = 8192  # values whose pages are touched before the file is opened afresh
+ENGINE = 0  # py-lmdb 3 carries two engines; 0 is LMDB 0.9, data format 1
+
+# The directory: one record a posting, in key order. `checksum` is the CRC-32 of the whole value.
+RECORD = np.dtype(
+    [("offset", "<u8"), ("count", "<u4"), ("primary", "<u4"), ("checksum", "<u4"), ("pages", "<u4")]
+)
+
+
+def pages_for(size: int) -> int:
+    """Return the pages that a value of size bytes takes."""
+    return (size + HEADER + PAGE - 1) // PAGE
+
+
+def key(head: int) -> bytes:
+    """Return the key of a head's posting: big-endian, so that keys sort as numbers."""
+    return head.to_bytes(4, "big")
+
+
+def batches(postings: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield (number of the first posting, postings) of about BATCH bytes each."""
+    batch: list[bytes] = []
+    first = held = 0
+    for posting in postings:
+        batch.append(posting)
+        held += len(posting)
+        if held >= BATCH:
+            yield first, batch
+            first, batch, held = first + len(batch), [], 0
+    if batch:
+        yield first, batch
+
+
+def load(path: Path, postings: Iterable[bytes], pages: int) -> None:
+    """Write postings 0, 1, ... into a new LMDB file at path.
+
+    pages  how many they take together; DoesNotFit when the disk is full
+    """
+    # The B-tree adds under 1 % to values of a page or more.
+    # LMDB's page is the system's, which may be larger than ours.
+    room = (pages + pages // 50 + 2048) * max(PAGE, mmap.PAGESIZE)
+    env = lmdb.open(
+        str(path), subdir=False, lock=False, map_size=room, sync=False, lib_version=ENGINE
+    )
+    try:
+        for first, batch in batches(postings):
+            with env.begin(write=True) as txn, txn.cursor() as cursor:
+                pairs = ((key(first + i), value) for i, value in enumerate(batch))
+                cursor.putmulti(pairs, append=True)
+        env.sync(True)
+    except lmdb.MapFullError as error:
+        raise LongspanError(
+            f"{path}: the postings outgrew their map; please report: {error}"
+        ) from error
+    except lmdb.Error as error:  # what is left of its errors when writing is the disk's
+        raise DoesNotFit(f"{path}: {error}") from error
+    finally:
+        env.close()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[lmdb.Transaction]:
+    """Give a read transaction on a loaded file; values are views of its mapped pages."""
+    env = lmdb.open(
+        str(path),
+        subdir=False,
+        lock=False,
+        readonly=True,
+        readahead=False,
+        create=False,
+        lib_version=ENGINE,
+    )
+    try:
+        with env.begin(buffers=True) as txn:
+            yield txn
+    finally:
+        env.close()
+
+
+def locate(path: Path, count: int) -> NDArray[np.uint64]:
+    """Return where each of count values starts in the file.
+
+    An address less the address of the map; the file is opened afresh every so often, because
+    LMDB touches each value's pages and they would all count as resident.
+    """
+    offsets = np.empty(count, np.uint64)
+    origin = 0
+    for start in range(0, count, LOCATE):
+        with reading(path) as txn:
+            stop = min(start + LOCATE, count)
+            origin = origin or find_first(path, get(txn, 0))
+            base = address(get(txn, 0)) - origin
+            offsets[start:stop] = [address(get(txn, head)) - base for head in range(start, stop)]
+    return offsets
+
+
+def get(txn: lmdb.Transaction, head: int) -> memoryview:
+    """Return the mapped posting of a head; DamagedIndex when there is none."""
+    value = txn.get(key(head))
+    if value is None:
+        raise DamagedIndex(f"posting {head} is missing")
+    return memoryview(value)
+
+
+def find_first(path: Path, value: memoryview) -> int:
+    """Return where the first posting starts: the first place of the file that holds its bytes."""
+    with path.open("rb") as file:
+        for start in range(HEADER, path.stat().st_size, PAGE):
+            file.seek(start)
+            if file.read(len(value)) == value:
+                return start
+    raise DamagedIndex(f"{path}: the first posting is not in it; please report this")
+
+
+def address(value: memoryview) -> int:
+    """Return the address of a mapped value."""
+    return int(np.frombuffer(value, np.uint8).__array_interface__["data"][0])
+
+
+def map_array(path: Path) -> NDArray[Any]:
+    """Map an array file for random reading."""
+    array: NDArray[Any] = np.load(path, mmap_mode="r")
+    if isinstance(array.base, mmap.mmap):
+        array.base.madvise(mmap.MADV_RANDOM)
+    return array
+
+
+def map_file(path: Path) -> mmap.mmap:
+    """Map a loaded file for random reading: a plain fault must not drag in what lies behind."""
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    mapped.madvise(mmap.MADV_RANDOM)
+    return mapped

@@ -1,0 +1,90 @@
+"""The head space: where every metric is a squared L2 distance, so one tree serves all three.
+
+    l2      the vectors themselves
+    cosine  unit vectors: |a - b|^2 = 2 (1 - cos)
+    ip      one more dimension, sqrt(radius^2 - |x|^2), and 0 for a query:
+            |q - x|^2 = |q|^2 + radius^2 - 2 q.x, so the nearest has the greatest inner product
+            (Bachrach et al. 2014, https://doi.org/10.1145/2645710.2645741, section 3)
+
+Why heads keep the input's type: a u8 head is a quarter of a float one, and rounding a mean to
+whole numbers moves it by less than the spread of its own posting.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+CODES = {"f32": 0, "f16": 1, "u8": 2, "i8": 3}  # as in cext/kernels.h
+DTYPES = {
+    name: np.dtype(kind) for name, kind in zip(CODES, ("<f4", "<f2", "u1", "i1"), strict=True)
+}
+
+
+# The largest squared norm of a vector or query: the distance of two such still fits float32.
+MOST_SQUARE = 1.6e37
+# The least norm that has a cosine: below it the square of a float32 is lost to rounding.
+LEAST_NORM = 1e-15
+MOST_DIMS = 16_384  # up to 32,768 the integer kernels cannot overflow
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpace:
+    """How vectors and queries of one index enter the head space.
+
+    metric, dtype, dim  of the index
+    radius              greatest norm of the base, for ip only
+    """
+
+    metric: str
+    dtype: str
+    dim: int
+    radius: float = 0.0
+
+    @property
+    def width(self) -> int:
+        """Dimensions of the head space."""
+        return self.dim + (self.metric == "ip")
+
+    @property
+    def head_dtype(self) -> str:
+        """Type that heads are stored in: the input's, but f16 for cosine and f32 for ip."""
+        return {"l2": self.dtype, "cosine": "f16", "ip": "f32"}[self.metric]
+
+    def lift(self, vectors: NDArray[Any]) -> Floats:
+        """Return base vectors (n, dim) in the head space, (n, width) float32."""
+        floats: Floats = vectors.astype(np.float32)
+        if self.metric == "cosine":
+            floats /= np.linalg.norm(floats, axis=1, keepdims=True)
+        elif self.metric == "ip":
+            missing = self.radius**2 - np.einsum("ij,ij->i", floats, floats, dtype=np.float64)
+            last = np.sqrt(np.maximum(missing, 0.0)).astype(np.float32)
+            floats = np.concatenate([floats, last[:, None]], axis=1)
+        return floats
+
+    def lift_queries(self, queries: NDArray[Any]) -> NDArray[Any]:
+        """Return queries (nq, dim) in the head space, in the type its kernels want."""
+        if self.head_dtype in ("u8", "i8"):
+            return queries
+        floats: Floats = queries.astype(np.float32)
+        if self.metric == "l2":
+            return floats
+        if self.metric == "cosine":
+            floats /= np.linalg.norm(floats, axis=1, keepdims=True)
+            return floats
+        return np.concatenate([floats, np.zeros((len(floats), 1), np.float32)], axis=1)
+
+    def round_heads(self, heads: Floats) -> NDArray[Any]:
+        """Return float32 heads in the type that they are stored in."""
+        if self.head_dtype in ("u8", "i8"):
+            heads = np.rint(heads)
+        return heads.astype(DTYPES[self.head_dtype])
+
+
+def inverse_norms(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Return 1 / |row| of each row, by which cosine scores vectors and queries alike."""
+    norms: NDArray[np.float64] = np.linalg.norm(rows.astype(np.float64), axis=1)
+    return (1 / norms).astype(np.float32)
