@@ -1,0 +1,149 @@
+"""The verbs that make and check an index: build, truth, info, verify."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from longspan.indexer import flags
+from longspan.indexer.console import CHECK_FAILED, aligned, emit
+from longspan.indexer.sizes import show_size
+
+if TYPE_CHECKING:
+    from longspan.indexer.store.manifest import Manifest
+
+
+@click.command()
+@click.argument("source", metavar="INPUT", type=flags.PATH)
+@click.argument("index", type=flags.PATH)
+@flags.metric
+@click.option("--ids", type=flags.PATH, help="Your names for the vectors: .npy, or text.")
+@click.option("--queries", type=flags.PATH, help="Calibrate with these instead of held-out rows.")
+@flags.threads
+@click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
+@flags.dials
+@flags.as_json
+def build(
+    source: Path,
+    index: Path,
+    metric: str,
+    ids: Path | None,
+    queries: Path | None,
+    threads: int | None,
+    memory: int | None,
+    as_json: bool,
+    **dials: Any,
+) -> None:
+    """Build INDEX, a new directory, from the vectors in INPUT.
+
+    \b
+    longspan build base.fbin my-index
+    longspan build base.npy my-index --metric cosine --memory 4GiB
+
+    INPUT is .npy (float32, float16, uint8, int8), .fbin .u8bin .i8bin, or .fvecs .bvecs.
+    """
+    config = flags.config_from(dials)
+    from longspan.indexer.pipeline import build as build_index
+    from longspan.indexer.progress import Terminal
+
+    limits = {"threads": threads, "memory_limit": memory}
+    manifest = build_index(
+        source, index, metric=metric, ids=ids, queries=queries, **limits, config=config,
+        progress=Terminal(),
+    )  # fmt: skip
+    emit(manifest.as_dict(), describe(index, manifest), as_json)
+
+
+@click.command()
+@click.argument("base", type=flags.PATH)
+@click.argument("queries", type=flags.PATH)
+@click.option("-k", type=int, default=100, show_default=True, help="Neighbours of each query.")
+@flags.metric
+@click.option("-o", "--output", type=flags.PATH, required=True, help="New .npz or .ibin file.")
+@flags.threads
+@flags.as_json
+def truth(
+    base: Path,
+    queries: Path,
+    k: int,
+    metric: str,
+    output: Path,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Write the exact neighbours of each query.
+
+    Scans all of BASE for QUERIES, in little memory.
+
+    \b
+    longspan truth base.fbin queries.fbin -k 100 --metric l2 -o truth.ibin
+    """
+    from longspan.indexer.answers import check_target, write_answers
+    from longspan.indexer.progress import Terminal
+    from longspan.indexer.reader import open_vectors
+    from longspan.indexer.truth import exact
+
+    began = perf_counter()
+    vectors, wanted = open_vectors(base), open_vectors(queries)
+    check_target(output, largest_id=vectors.n - 1)
+    found = exact(vectors, wanted.rows(0, wanted.n), k, metric, threads, Terminal())
+    write_answers(output, *found)
+    seconds = perf_counter() - began
+    record = {
+        "output": str(output), "queries": wanted.n, "k": k, "metric": metric,
+        "vectors": vectors.n, "seconds": round(seconds, 3),
+    }  # fmt: skip
+    line = f"{output}: {k} neighbours of {wanted.n:,} queries among {vectors.n:,} vectors"
+    emit(record, [f"{line}, {seconds:.1f} s"], as_json)
+
+
+@click.command()
+@click.argument("index", type=flags.PATH)
+@flags.as_json
+def info(index: Path, as_json: bool) -> None:
+    """Say what INDEX holds and how it was built."""
+    from longspan.indexer.store.manifest import Manifest
+
+    manifest = Manifest.read(index)
+    emit(manifest.as_dict(), describe(index, manifest), as_json)
+
+
+@click.command()
+@click.argument("index", type=flags.PATH)
+@flags.as_json
+@click.pass_context
+def verify(ctx: click.Context, index: Path, as_json: bool) -> None:
+    """Read all of INDEX and check every promise.
+
+    Prints what is wrong, a line each, and exits with 3 when something is.
+    """
+    from longspan.indexer.verify import verify as problems_of
+
+    problems = problems_of(index)
+    record = {"index": str(index), "ok": not problems, "problems": problems}
+    emit(record, problems or [f"{index}: every check holds"], as_json)
+    ctx.exit(CHECK_FAILED if problems else 0)
+
+
+def describe(index: Path, manifest: "Manifest") -> list[str]:
+    """Return the manifest as lines for a person; --json has all of it."""
+    stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in manifest.stages.items())
+    each = f"{manifest.entries / manifest.n:.2f} times each vector"
+    given = {name: value for name, value in manifest.config.items() if value is not None}
+    return aligned(
+        {
+            "index": f"{index} ({show_size(manifest.size_bytes)} in {len(manifest.files)} files)",
+            "vectors": f"{manifest.n:,} x {manifest.dim} {manifest.dtype}, {manifest.metric}",
+            "postings": f"{manifest.heads:,}, with {each}",
+            "input": f"{manifest.input['name']} ({show_size(manifest.input['bytes'])})",
+            "dials": ", ".join(
+                f"{name} {value}" for name, value in (manifest.dials | given).items()
+            ),
+            "built": f"{manifest.created} by longspan {manifest.longspan}",
+            "seconds": f"{sum(manifest.stages.values()):.1f} ({stages})",
+        }
+    )
+
+
+VERBS = (build, truth, info, verify)

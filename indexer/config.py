@@ -1,0 +1,51 @@
+"""Every dial of a build: name, default, range and help, once.
+
+The command line's flags, the checks, the manifest and the README's table are made from these
+fields. A default of None means "chosen from the data": `longspan.indexer.dials` says how.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from longspan.indexer.errors import BadConfig
+
+METRICS = ("l2", "ip", "cosine")
+
+
+def knob(default: Any, low: float, high: float, help: str) -> Any:
+    """Return a dataclass field with its default, its inclusive range and its help text."""
+    return field(default=default, metadata={"low": low, "high": high, "help": help})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildConfig:
+    """The dials of one build. BadConfig when one is out of its range."""
+
+    heads: int | None = knob(None, 1, 2**31 - 1, "postings to make; default from n and dim")
+    posting_pages: int | None = knob(
+        None, 1, 4096, "hard cap of a posting, in 4-KB pages; default from heads and copies"
+    )
+    max_copies: int = knob(8, 1, 64, "most postings that one vector is stored in")
+    closure_ratio: float = knob(
+        2.0, 1.0, 100.0, "a copy's head may lie this many times as far as the nearest head"
+    )
+    closure_spread: float = knob(
+        0.6, 0.0, 10.0, "drop a copy when a kept head is nearer to its head than this times itself"
+    )
+    recall: float = knob(0.95, 0.01, 1.0, "recall that a search aims for when it names none")
+    calibration: int = knob(1000, 10, 10_000, "vectors of the base used as calibration queries")
+    seed: int = knob(1, 0, 2**32 - 1, "seed of every random choice")
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            value, low, high = getattr(self, spec.name), spec.metadata["low"], spec.metadata["high"]
+            if value is None and spec.default is None:
+                continue
+            if not low <= value <= high:  # also catches NaN
+                raise BadConfig(
+                    f"{spec.name} is {value}, must be in [{low}, {high}]: {spec.metadata['help']}"
+                )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the dials by name, for the manifest."""
+        return asdict(self)

@@ -1,0 +1,66 @@
+"""The flags that verbs share, and those made from the dials of BuildConfig."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from longspan.indexer.config import METRICS, BuildConfig
+from longspan.indexer.errors import BadConfig
+from longspan.indexer.sizes import parse_size
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)  # whether it exists, the reader says: its errors say more
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+metric = click.option(
+    "--metric", type=click.Choice(METRICS), default="l2", show_default=True,
+    help="Squared L2, inner product, or cosine.",
+)  # fmt: skip
+threads = click.option(
+    "--threads", metavar="N", type=click.IntRange(min=1),
+    help="Default: every core this process may use.",
+)  # fmt: skip
+
+
+def size(text: str) -> int:
+    """Return the bytes of 1GiB and the like; a usage error when it is no size."""
+    try:
+        return parse_size(text)
+    except BadConfig as exc:
+        raise click.BadParameter(str(exc)) from exc
+
+
+def several(item: "click.ParamType[Any]") -> Callable[[str], list[Any]]:
+    """Return the type of comma-separated values, 0.9,0.95,0.99: a list of items."""
+
+    def values(text: str) -> list[Any]:
+        return [item.convert(part, None, None) for part in text.split(",")]
+
+    return values
+
+
+def dials(verb: Verb) -> Verb:
+    """Add a flag for each dial of BuildConfig; one that is not given arrives as None."""
+    for spec in reversed(fields(BuildConfig)):
+        low, high = (f"{spec.metadata[end]:,}" for end in ("low", "high"))
+        default = "" if spec.default is None else f"; default {spec.default:,}"
+        text = spec.metadata["help"]
+        verb = click.option(
+            f"--{spec.name.replace('_', '-')}", spec.name, type=value_type(spec.type),
+            help=f"{text[0].upper()}{text[1:]}. [{low} to {high}{default}]",
+        )(verb)  # fmt: skip
+    return verb
+
+
+def config_from(given: dict[str, Any]) -> BuildConfig:
+    """Return the dials, those that were given set; BadConfig when one is out of its range."""
+    return BuildConfig(**{name: value for name, value in given.items() if value is not None})
+
+
+def value_type(annotation: Any) -> Any:
+    """Return int for `int` and for `int | None`, and so on."""
+    return next((t for t in get_args(annotation) if t is not type(None)), annotation)

@@ -1,0 +1,78 @@
+"""The user's own names of the vectors, read and checked.
+
+An id is an integer from 0 to 2^63 - 1; -1 is kept for "no vector" in an answer.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.indexer.errors import BadFile
+
+LARGEST = 2**63 - 1
+
+
+def read_ids(path: str | Path, n: int) -> NDArray[np.int64]:
+    """Return the ids of n vectors, (n,) int64, in the order of the vectors.
+
+    A .npy file holds a 1-d array of any integer type, any other file is text with one integer
+    a line. BadFile unless there are n, each once and none negative.
+    """
+    path = Path(path)
+    try:
+        found = _from_npy(path) if path.suffix.lower() == ".npy" else _from_text(path)
+    except OSError as exc:
+        raise BadFile(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+    if len(found) != n:
+        raise BadFile(f"{path}: {len(found)} ids, wanted {n}, one for each vector")
+    _check_range(path, found)
+    ids = np.ascontiguousarray(found, dtype=np.int64)
+    _check_unique(path, ids)
+    return ids
+
+
+def _from_npy(path: Path) -> NDArray[Any]:
+    try:
+        ids: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as exc:  # the header is a Python literal, parsed in many ways
+        raise BadFile(f"{path}: not a .npy array of integers: {exc}") from exc
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise BadFile(f"{path}: an array {ids.shape} of {ids.dtype}, wanted (n,) of integers")
+    return ids
+
+
+def _from_text(path: Path) -> NDArray[Any]:
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except UnicodeDecodeError as exc:
+        raise BadFile(f"{path}: neither .npy nor text with one integer a line") from exc
+    numbers = []
+    for number, line in enumerate(lines, start=1):
+        if not re.fullmatch(r"\s*-?[0-9]{1,19}\s*", line):
+            raise BadFile(f"{path}: line {number} is {line[:40]!r}, wanted one integer")
+        numbers.append(int(line))
+    if numbers and max(numbers) > LARGEST:
+        raise BadFile(f"{path}: id {max(numbers)} is too large, wanted at most {LARGEST}")
+    return np.array(numbers, dtype=np.int64)
+
+
+def _check_range(path: Path, ids: NDArray[Any]) -> None:
+    if len(ids) and ids.min() < 0:
+        row = int(ids.argmin())
+        raise BadFile(f"{path}: the id of vector {row} is {ids[row]}, wanted 0 or more")
+    if len(ids) and ids.max() > LARGEST:
+        raise BadFile(f"{path}: id {ids.max()} is too large, wanted at most {LARGEST}")
+
+
+def _check_unique(path: Path, ids: NDArray[np.int64]) -> None:
+    ordered = np.sort(ids)
+    again = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if len(again):
+        twice = ordered[again[0]]
+        first, second = np.flatnonzero(ids == twice)[:2]
+        raise BadFile(f"{path}: vectors {first} and {second} have the same id {twice}")

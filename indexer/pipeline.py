@@ -1,0 +1,163 @@
+"""The build: the order of its stages, on one screen."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from longspan.indexer import calibrate, closure, cluster, dials, entries, fit, memory, pack, publish
+from longspan.indexer.config import METRICS, BuildConfig
+from longspan.indexer.errors import BadConfig, BadFile
+from longspan.indexer.ids import read_ids
+from longspan.indexer.progress import SILENT, Progress
+from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.store import heads as store_heads
+from longspan.indexer.store.layout import IDS
+from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
+from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
+from longspan.indexer.workers import Workers, workers
+
+CHECK = 2 << 20  # values looked at together before anything is built
+MOST_ROWS = 2**32 - 2  # row numbers take 32 bits in a posting, and one of them means nobody
+
+
+def build(
+    source: str | Path,
+    index: str | Path,
+    *,
+    metric: str = "l2",
+    ids: str | Path | None = None,
+    queries: str | Path | None = None,
+    threads: int | None = None,
+    memory_limit: int | None = None,
+    config: BuildConfig | None = None,
+    progress: Progress = SILENT,
+) -> Manifest:
+    """Build an index of a file of vectors and publish it; return its manifest.
+
+    ids           file of the vectors' names; default: their row numbers in source
+    queries       file of calibration queries; default: a sample of the vectors
+    memory_limit  bytes; DoesNotFit when the build would take more
+    Any BadInput is raised before something is written; a build that fails leaves nothing.
+    """
+    config = config or BuildConfig()
+    publish.refuse_existing(Path(index))
+    vectors = open_vectors(source)
+    space = check(vectors, metric)
+    given = check_queries(queries, vectors, space) if queries else None
+    chosen = dials.choose(
+        vectors.n, vectors.dim * vectors.dtype.itemsize, metric == "cosine", config
+    )
+    asked = min(given.n, calibrate.MOST_QUERIES) if given else config.calibration
+    memory.require(vectors, memory.peak(vectors, space, chosen, config, asked), memory_limit)
+    names = read_ids(ids, vectors.n) if ids else np.arange(vectors.n, dtype=np.int64)
+    stages: dict[str, float] = {}
+    with publish.publishing(Path(index)) as draft, workers(threads) as pool:
+        publish.require_space(draft, memory.disk(vectors, space, chosen, config))
+        with timed(stages, "cluster"):
+            tree = cluster.grow(vectors, space, chosen.heads, config.seed, pool, progress)
+        with timed(stages, "closure"):
+            copies = closure.assign(vectors, space, tree, config, pool, progress)
+            tree = fit.fit(vectors, space, tree, copies, chosen.cap)
+        with timed(stages, "pack"):
+            arranged = entries.arrange(copies, len(tree.heads), chosen.cap)
+            pack.pack(vectors, arranged, metric == "cosine", draft, progress)
+            store_heads.save(draft, tree.levels, tree.sizes, space)
+            np.save(draft / IDS, names[arranged.order])
+        with timed(stages, "calibrate"):
+            sample = sample_of(vectors, given, metric, config, pool, progress)
+            levels = [len(level) for level in tree.levels]
+            heads = store_heads.Heads(draft, space, levels)
+            calibration = calibrate.calibrate(heads, copies, sample, progress)
+        with timed(stages, "publish"):
+            files = {path.name: file_record(path) for path in sorted(draft.iterdir())}
+        manifest = Manifest(
+            format=FORMAT,
+            longspan=version("longspan"),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            name=Path(index).name,
+            metric=metric,
+            dtype=vectors.dtype_name,
+            dim=vectors.dim,
+            n=vectors.n,
+            heads=len(tree.heads),
+            entries=len(arranged.vectors),
+            levels=levels,
+            radius=space.radius,
+            config=config.as_dict(),
+            dials={"heads": chosen.heads, "posting_pages": chosen.posting_pages},
+            stages=stages,
+            input={**vectors.fingerprint(), "ids": Path(ids).name if ids else None},
+            calibration=calibration.as_dict(),
+            files=files,
+        )
+        manifest.write(draft)
+    return manifest
+
+
+def check(vectors: Vectors, metric: str) -> HeadSpace:
+    """Return the head space, after one look at every vector that needs it.
+
+    BadFile names the first vector that is not finite, too long, or zero with cosine.
+    """
+    if metric not in METRICS:
+        raise BadConfig(f"metric is {metric!r}, must be one of {', '.join(METRICS)}")
+    if vectors.dim > MOST_DIMS:
+        raise BadFile(f"{vectors.path}: {vectors.dim} dims, at most {MOST_DIMS} are supported")
+    if vectors.n > MOST_ROWS:
+        raise BadFile(f"{vectors.path}: {vectors.n} vectors, at most {MOST_ROWS} fit one index")
+    radius = 0.0
+    if metric != "l2" or vectors.dtype.kind == "f":
+        step = max(1, CHECK // vectors.dim)
+        for start in range(0, vectors.n, step):
+            stop = min(start + step, vectors.n)
+            norms = np.linalg.norm(vectors.rows(start, stop).astype(np.float64), axis=1)
+            radius = max(radius, float(norms.max()))
+            if radius**2 > MOST_SQUARE:
+                row = start + int(np.argmax(norms))
+                raise BadFile(
+                    f"{vectors.path}: row {row} has norm {radius:.3g}, distances overflow"
+                )
+            if metric == "cosine" and norms.min() < LEAST_NORM:
+                row = start + int(np.argmin(norms))
+                raise BadFile(f"{vectors.path}: row {row} is zero or nearly, which has no cosine")
+            vectors.release(start, stop)
+    return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
+
+
+def check_queries(path: str | Path, vectors: Vectors, space: HeadSpace) -> Vectors:
+    """Return the opened calibration queries; BadFile unless they fit the vectors."""
+    given = open_vectors(path)
+    if given.dim != vectors.dim:
+        raise BadFile(f"{path}: {given.dim} dims, {vectors.path} has {vectors.dim}")
+    if vectors.dtype.kind != "f" and given.dtype != vectors.dtype:
+        raise BadFile(f"{path}: holds {given.dtype_name}, {vectors.path} {vectors.dtype_name}")
+    check(given, space.metric)
+    return given
+
+
+def sample_of(
+    vectors: Vectors,
+    given: Vectors | None,
+    metric: str,
+    config: BuildConfig,
+    pool: Workers,
+    progress: Progress,
+) -> calibrate.Sample:
+    """Return the calibration queries with their true neighbours."""
+    if given is not None:
+        return calibrate.sample_queries(vectors, given, metric, pool.threads, progress)
+    count = config.calibration
+    return calibrate.sample_base(vectors, metric, count, config.seed, pool.threads, progress)
+
+
+@contextmanager
+def timed(stages: dict[str, float], name: str) -> Iterator[None]:
+    """Note how many seconds the block took."""
+    start = time.monotonic()
+    yield
+    stages[name] = round(time.monotonic() - start, 3)
