@@ -1,0 +1,8 @@
+"""`python -m longspan.service`: the same as the `longspan` command."""
+
+import sys
+
+from longspan.service.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

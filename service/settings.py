@@ -1,0 +1,96 @@
+"""The server's settings: the LONGSPAN_* variables, read once, in `read_settings`."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from longspan.indexer.errors import BadConfig
+
+PREFIX = "LONGSPAN_"
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def named_index(text: str) -> tuple[str, Path]:
+    """Return the name and the directory that `[NAME=]PATH` stands for.
+
+    Without a name it is the directory's own. BadConfig when the name could not be part of a URL:
+    only letters, digits, "_", "." and "-", at most 64 of them.
+    """
+    name, equals, path = text.partition("=")
+    if not equals or "/" in name:  # ./a=b is a path
+        name, path = "", text
+    return checked_name(name or Path(path).resolve().name, text), Path(path)
+
+
+def checked_name(name: str, text: str) -> str:
+    """Return the name; BadConfig, naming the argument it came from, when it is not allowed."""
+    if not _NAME.fullmatch(name) or set(name) == {"."}:
+        raise BadConfig(
+            f'{text}: "{name}" cannot name an index, want 1 to 64 of A-Z a-z 0-9 _ . -'
+            " (NAME=PATH gives one)"
+        )
+    return name
+
+
+def by_name(indexes: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Return the indexes by name; BadConfig when two share one."""
+    found: dict[str, Path] = {}
+    for name, path in indexes:
+        if name in found:
+            raise BadConfig(f"two indexes are named {name}: {found[name]} and {path}")
+        found[name] = path
+    return found
+
+
+def _indexes(value: Any) -> Any:
+    """Turn a list of `[NAME=]PATH` into a dict; leave what is none to pydantic's own check."""
+    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return by_name(named_index(text) for text in value)
+    return value
+
+
+def _threads() -> int:
+    """Return the cores that this process may use, two at least: one may be waiting for the disk."""
+    return max(2, len(os.sched_getaffinity(0)))
+
+
+class Settings(BaseSettings):
+    """What one server process serves, and how much at once."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    indexes: Annotated[dict[str, Path], BeforeValidator(_indexes)] = Field(
+        min_length=1, description='indexes to serve: a JSON list of "[NAME=]PATH"'
+    )
+    threads: int = Field(
+        default_factory=_threads, ge=1, le=256, description="searches run at once, in each worker"
+    )
+    queue: int = Field(
+        default=256,
+        ge=0,
+        le=65536,
+        description="searches that may wait for a thread; more get a 503",
+    )
+    max_body: int = Field(
+        default=32 * 2**20, ge=1024, le=2**31, description="largest request body, in bytes"
+    )
+    max_batch: int = Field(default=1024, ge=1, le=2**20, description="most vectors in a batch")
+
+
+def read_settings() -> Settings:
+    """Read the environment; BadConfig names the variable that is wrong or missing."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # its fields come from the environment
+    except SettingsError as exc:  # only the indexes are parsed before pydantic sees them
+        found = os.environ[f"{PREFIX}INDEXES"]
+        raise BadConfig(f'{PREFIX}INDEXES: {found} is not a JSON list of "[NAME=]PATH"') from exc
+    except ValidationError as exc:
+        wrong = exc.errors()[0]
+        variable = PREFIX + str(wrong["loc"][0]).upper()
+        found = "" if wrong["type"] == "missing" else f" (found {wrong['input']!r})"
+        raise BadConfig(f"{variable}: {wrong['msg']}{found}") from exc
