@@ -1,0 +1,43 @@
+"""What an interrupted command leaves behind: nothing."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.command import LONGSPAN
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """A base that takes seconds to build or to scan, in a directory of its own."""
+    vectors = np.random.default_rng(1).normal(size=(200_000, 48)).astype(np.float32)
+    np.save(tmp_path / "base.npy", vectors)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "arguments",
+    [["build", "base.npy", "out"], ["truth", "base.npy", "base.npy", "-o", "out.npz"]],
+)
+def test_a_signal_ends_the_work_and_leaves_nothing(
+    large: Path, arguments: list[str], number: int, code: int
+) -> None:
+    command = [*LONGSPAN, *arguments]
+    with subprocess.Popen(command, cwd=large, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        process.stderr.readline()  # the first stage has begun
+        process.send_signal(number)
+        messages = process.stderr.read()
+    assert process.returncode == code
+    assert "Traceback" not in messages
+    assert [path.name for path in large.iterdir()] == ["base.npy"]
+
+
+def test_a_reader_that_goes_away_gets_no_traceback(files: Path) -> None:
+    command = f"{' '.join(LONGSPAN)} info {files}/index --json | true"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr

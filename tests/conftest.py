@@ -1,0 +1,86 @@
+"""Fixtures for every room: a random generator that tells its seed, corpora, built indexes."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from longspan.indexer import build
+from longspan.indexer.config import BuildConfig
+from tests.data import Corpus, as_dtype, clusters
+
+CORPUS_SEED = 20  # fixed: recall floors are measured on this corpus
+
+BuildIndex = Callable[..., Path]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator with a new seed each time; a failing test shows how to repeat it."""
+    seed = int(os.environ.get("LONGSPAN_TEST_SEED") or secrets.randbits(32))
+    print(f"LONGSPAN_TEST_SEED={seed}")
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session")
+def clustered() -> Corpus:
+    """4,000 vectors and 100 queries, 24-d float32, always the same."""
+    return clusters(np.random.default_rng(CORPUS_SEED))
+
+
+@pytest.fixture(scope="session")
+def tiny_index(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> BuildIndex:
+    """tiny_index(metric="l2", dtype="f32") -> the published index of `clustered`, built once.
+
+    Tests share it: who changes a file copies the directory first. Its queries are
+    `as_dtype(clustered, dtype).queries`.
+    """
+    built: dict[tuple[str, str], Path] = {}
+
+    def index(metric: str = "l2", dtype: str = "f32") -> Path:
+        if (metric, dtype) not in built:
+            directory = tmp_path_factory.mktemp(f"index-{metric}-{dtype}")
+            base = as_dtype(clustered, dtype).base
+            built[metric, dtype] = _build(directory, base, metric=metric)
+        return built[metric, dtype]
+
+    return index
+
+
+@pytest.fixture
+def tmp_index(tmp_path_factory: pytest.TempPathFactory) -> BuildIndex:
+    """tmp_index(vectors, metric="l2", ids=None, **knobs) -> an index of these, for one test."""
+
+    def index(vectors: np.ndarray[Any, Any], **options: Any) -> Path:
+        return _build(tmp_path_factory.mktemp("index"), vectors, **options)
+
+    return index
+
+
+def _build(
+    directory: Path,
+    vectors: np.ndarray[Any, Any],
+    *,
+    metric: str = "l2",
+    ids: np.ndarray[Any, Any] | None = None,
+    **knobs: Any,
+) -> Path:
+    """Write the vectors as .npy, build an index beside them, return its path."""
+    np.save(directory / "base.npy", vectors)
+    names = None
+    if ids is not None:
+        names = directory / "ids.npy"
+        np.save(names, ids)
+    build(
+        directory / "base.npy",
+        directory / "index",
+        metric=metric,
+        ids=names,
+        threads=1,
+        config=BuildConfig(**knobs),
+    )
+    return directory / "index"

@@ -1,0 +1,37 @@
+"""Write the golden index of the present format: python -m tests.golden.write
+
+Only for a new format version, in a new folder. What stands in a folder is what a release wrote,
+and every later release must still read it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from longspan.indexer import build
+from longspan.indexer.config import BuildConfig
+from longspan.indexer.store.manifest import FORMAT
+from longspan.service import Index
+
+HERE = Path(__file__).parent
+METRICS = {"l2": "u8", "ip": "f32", "cosine": "f16"}
+
+
+def main() -> None:
+    """Write one small index a metric, its vectors, and the answers to its own first rows."""
+    rng = np.random.default_rng(1)
+    for metric, dtype in METRICS.items():
+        folder = HERE / f"v{FORMAT}" / metric
+        folder.mkdir(parents=True)
+        rows = rng.integers(1, 200, (48, 5))
+        kind = {"u8": np.uint8, "f16": np.float16, "f32": np.float32}[dtype]
+        np.save(folder / "base.npy", rows.astype(kind))
+        config = BuildConfig(heads=6, posting_pages=1, calibration=10)
+        build(folder / "base.npy", folder / "index", metric=metric, threads=1, config=config)
+        with Index.open(folder / "index") as index:
+            answer = index.search(np.load(folder / "base.npy")[:8], 7, 1.0)
+        np.savez(folder / "answers.npz", ids=answer.ids, distances=answer.distances)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Settings, names of indexes, media types: what is decided before a request is looked into."""
+
+from pathlib import Path
+
+import pytest
+
+from longspan.indexer.errors import BadConfig
+from longspan.service.media import JSON, RAW, answer_media, body_media
+from longspan.service.settings import named_index, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("INDEXES", "THREADS", "QUEUE", "MAX_BODY", "MAX_BATCH"):
+        monkeypatch.delenv(f"LONGSPAN_{name}", raising=False)
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSPAN_INDEXES", '["a=/data/x", "/data/y"]')
+    monkeypatch.setenv("LONGSPAN_QUEUE", "7")
+    settings = read_settings()
+    assert settings.indexes == {"a": Path("/data/x"), "y": Path("/data/y")}
+    assert settings.queue == 7
+    assert settings.threads >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("QUEUE", "many", "LONGSPAN_QUEUE: .*found 'many'"),
+        ("QUEUE", "-1", "LONGSPAN_QUEUE: .*found '-1'"),
+        ("THREADS", "0", "LONGSPAN_THREADS: "),
+        ("MAX_BODY", "0", "LONGSPAN_MAX_BODY: "),
+        ("MAX_BATCH", "0", "LONGSPAN_MAX_BATCH: "),
+        ("INDEXES", "/data/x", "LONGSPAN_INDEXES"),
+        ("INDEXES", "7", "LONGSPAN_INDEXES"),
+        ("INDEXES", '["a=x", "a=y"]', "two indexes are named a"),
+        ("INDEXES", '["a b=x"]', "cannot name an index"),
+        ("INDEXES", "[]", "LONGSPAN_INDEXES"),
+    ],
+)
+def test_a_wrong_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv("LONGSPAN_INDEXES", '["/data/x"]')
+    monkeypatch.setenv(f"LONGSPAN_{name}", value)
+    with pytest.raises(BadConfig, match=words):
+        read_settings()
+
+
+def test_missing_indexes_are_named() -> None:
+    with pytest.raises(BadConfig, match="LONGSPAN_INDEXES"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "path"),
+    [
+        ("sift", "sift", "sift"),
+        ("data/sift.v2", "sift.v2", "data/sift.v2"),
+        ("prod=data/sift", "prod", "data/sift"),
+        ("prod=a=b", "prod", "a=b"),
+        ("./a=b/sift", "sift", "./a=b/sift"),
+        ("data/sift/", "sift", "data/sift"),
+    ],
+)
+def test_an_index_has_the_name_given_or_its_directorys(text: str, name: str, path: str) -> None:
+    assert named_index(text) == (name, Path(path))
+
+
+@pytest.mark.parametrize("text", ["a b=x", "/", "é=x", "a b", "..=x", f"{'x' * 65}=y"])
+def test_a_name_that_could_not_be_in_a_url_is_refused(text: str) -> None:
+    with pytest.raises(BadConfig, match="cannot name an index"):
+        named_index(text)
+
+
+@pytest.mark.parametrize("text", ["application/json", "Application/JSON; charset=utf-8"])
+def test_parameters_and_case_of_a_content_type_do_not_matter(text: str) -> None:
+    assert body_media(text) == JSON
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        (None, JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        ("text/html, application/octet-stream", RAW),
+        ("application/octet-stream;q=0.5, application/json", JSON),
+        ("application/octet-stream, application/json;q=0.5", RAW),
+        ("application/json;q=0, */*", RAW),
+        ("application/octet-stream, */*;q=0.1", RAW),
+        ("application/json;q=what, application/octet-stream", RAW),
+    ],
+)
+def test_the_answer_is_what_accept_likes_best(accept: str | None, media: str) -> None:
+    assert answer_media(accept) == media

@@ -1,0 +1,204 @@
+"""Searching an index: recall at three dials, what is refused, and that every way asks the same."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from longspan.indexer.errors import BadQuery
+from longspan.service import Index
+from longspan.service.engine import SearchParams
+from tests.conftest import BuildIndex
+from tests.data import Corpus, as_dtype, uneven_norms
+from tests.reference import DTYPES, METRICS, brute_force, check_answer
+from tests.reference import recall as share
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_recall_of_one_is_exact(
+    tiny_index: BuildIndex, clustered: Corpus, metric: str, dtype: str
+) -> None:
+    corpus = as_dtype(clustered, dtype)
+    _, true = brute_force(corpus.queries, corpus.base, 10, metric)
+    with Index.open(tiny_index(metric, dtype)) as index:
+        answer = index.search(corpus.queries, 10, 1.0)
+    assert share(answer.distances, true, 10).mean() == 1.0
+
+
+@pytest.mark.parametrize(("target", "floor"), [(0.5, 0.45), (0.9, 0.87), (0.99, 0.97)])
+@pytest.mark.parametrize("metric", METRICS)
+def test_recall_asked_for_is_recall_given(
+    tiny_index: BuildIndex, clustered: Corpus, metric: str, target: float, floor: float
+) -> None:
+    _, true = brute_force(clustered.queries, clustered.base, 10, metric)
+    with Index.open(tiny_index(metric)) as index:
+        answer = index.search(clustered.queries, 10, target)
+    assert share(answer.distances, true, 10).mean() >= floor
+
+
+def test_inner_product_finds_the_greatest_among_very_different_norms(
+    tmp_index: BuildIndex,
+) -> None:
+    base = uneven_norms(np.random.default_rng(1), 4000, 16)
+    queries = uneven_norms(np.random.default_rng(2), 100, 16)
+    _, true = brute_force(queries, base, 10, "ip")
+    with Index.open(tmp_index(base, metric="ip")) as index:
+        answer = index.search(queries, 10, 0.95, stats=True)
+    assert share(answer.distances, true, 10).mean() >= 0.93
+    assert answer.stats is not None
+    assert answer.stats.vectors_scored < 0.8 * len(base) * len(queries)
+
+
+def test_a_higher_recall_never_reads_less(tiny_index: BuildIndex, clustered: Corpus) -> None:
+    read = []
+    with Index.open(tiny_index()) as index:
+        for target in (0.3, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0):
+            stats = index.search(clustered.queries, 10, target, stats=True).stats
+            assert stats is not None
+            read.append(stats.postings_read)
+    assert read == sorted(read)
+    assert read[-1] == 100 * index.manifest.heads
+
+
+def test_more_neighbours_are_the_fewer_and_some_more(
+    tiny_index: BuildIndex, clustered: Corpus
+) -> None:
+    params = SearchParams(probes=30)
+    with Index.open(tiny_index()) as index:
+        few, many = (index.search(clustered.queries, k, params=params) for k in (5, 50))
+    np.testing.assert_array_equal(few.ids, many.ids[:, :5])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_batch_and_single_queries_answer_alike(
+    tiny_index: BuildIndex, clustered: Corpus, metric: str
+) -> None:
+    with Index.open(tiny_index(metric)) as index:
+        batch = index.search(clustered.queries, 10, 0.9)
+        single = [index.search(query, 10, 0.9) for query in clustered.queries]
+    np.testing.assert_array_equal(batch.ids, np.concatenate([one.ids for one in single]))
+
+
+def test_threads_answer_alike(tiny_index: BuildIndex, clustered: Corpus) -> None:
+    with Index.open(tiny_index()) as index, ThreadPoolExecutor(8) as pool:
+        expected = index.search(clustered.queries, 10).ids
+        found = pool.map(lambda query: index.search(query, 10).ids, list(clustered.queries) * 5)
+        np.testing.assert_array_equal(np.concatenate(list(found)), np.tile(expected, (5, 1)))
+
+
+def test_max_distance_cuts_the_far_ones(tiny_index: BuildIndex, clustered: Corpus) -> None:
+    with Index.open(tiny_index()) as index:
+        whole = index.search(clustered.queries, 10, 1.0)
+        limit = float(np.median(whole.distances))
+        cut = index.search(clustered.queries, 10, 1.0, max_distance=limit)
+    kept = whole.distances <= limit
+    np.testing.assert_array_equal(cut.ids, np.where(kept, whole.ids, -1))
+    np.testing.assert_array_equal(cut.distances, np.where(kept, whole.distances, np.inf))
+
+
+def test_stats_tell_what_was_read(tiny_index: BuildIndex, clustered: Corpus) -> None:
+    with Index.open(tiny_index()) as index:
+        stats = index.search(clustered.queries, 10, params=SearchParams(probes=7), stats=True).stats
+        assert stats is not None
+        assert index.search(clustered.queries, 10).stats is None
+    assert (stats.queries, stats.postings_read) == (100, 700)
+    assert stats.vectors_scored >= 700
+    assert stats.bytes_read % 4096 == 0
+    assert stats.heads_scored > 0
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(k=st.integers(1, 1000), recall=st.floats(0.01, 1.0), probes=st.integers(1, 10_000))
+def test_any_lawful_request_is_answered(
+    tiny_index: BuildIndex, clustered: Corpus, k: int, recall: float, probes: int
+) -> None:
+    with Index.open(tiny_index()) as index:
+        narrow = SearchParams(beam=1 + probes % 9)
+        for params in (
+            None,
+            narrow,
+            SearchParams(probes=probes),
+            SearchParams(probes=probes, beam=1),
+        ):
+            queries = clustered.queries[:3]
+            answer = index.search(queries, k, recall, params=params)
+            assert answer.ids.shape == answer.distances.shape == (3, k)
+            check_answer(answer.ids, answer.distances, queries, clustered.base, "l2")
+            assert params or (answer.ids >= 0).all(), "the calibrated search is never short of k"
+
+
+@pytest.mark.parametrize(
+    ("queries", "message"),
+    [
+        (np.ones(23), "23 dims, the index has 24"),
+        (np.ones((1, 1, 24)), "3-d"),
+        (["a"] * 24, "want numbers"),
+        (np.full((2, 24), np.nan), "query 0 has a value that is no finite"),
+        (np.full((1, 24), 1e300), "no finite float32"),
+        (np.full((1, 24), 1e19), "query 0 is longer than"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_is_refused(
+    tiny_index: BuildIndex, queries: Any, message: str
+) -> None:
+    with Index.open(tiny_index()) as index, pytest.raises(BadQuery, match=message):
+        index.search(queries)
+
+
+@pytest.mark.parametrize("value", [-1, 256, 3.5, np.nan])
+def test_a_byte_index_takes_only_bytes(tiny_index: BuildIndex, value: float) -> None:
+    query = np.zeros(24)
+    query[3] = value
+    with Index.open(tiny_index("l2", "u8")) as index:
+        with pytest.raises(BadQuery, match=r"query 0 has .* at 3, .* whole numbers in \[0, 255\]"):
+            index.search(query)
+        assert index.search(np.full(24, 7.0)).ids.shape == (1, 10)
+
+
+def test_a_zero_query_has_no_cosine(tiny_index: BuildIndex) -> None:
+    with (
+        Index.open(tiny_index("cosine")) as index,
+        pytest.raises(BadQuery, match="query 1 is zero"),
+    ):
+        index.search(np.eye(2, 24)[[0, 1]] * [[1], [0]])
+
+
+def test_a_query_too_short_for_a_cosine_is_refused(tiny_index: BuildIndex) -> None:
+    with (
+        Index.open(tiny_index("cosine")) as index,
+        pytest.raises(BadQuery, match="query 0 is zero or nearly"),
+    ):
+        index.search(np.full(24, 1e-23))
+
+
+def test_a_closed_index_says_so(tiny_index: BuildIndex, clustered: Corpus) -> None:
+    index = Index.open(tiny_index())
+    index.close()
+    index.close()
+    with pytest.raises(BadQuery, match="the index was closed"):
+        index.search(clustered.queries)
+
+
+@pytest.mark.parametrize("k", [0, -1, 1001])
+def test_k_out_of_range_is_refused(tiny_index: BuildIndex, k: int) -> None:
+    with (
+        Index.open(tiny_index()) as index,
+        pytest.raises(BadQuery, match=rf"k is {k}, must be in \[1, 1000\]"),
+    ):
+        index.search(np.zeros(24), k)
+
+
+@pytest.mark.parametrize("recall", [0.0, -0.5, 1.01, np.nan])
+def test_recall_out_of_range_is_refused(tiny_index: BuildIndex, recall: float) -> None:
+    with Index.open(tiny_index()) as index, pytest.raises(BadQuery, match="recall is"):
+        index.search(np.zeros(24), 10, recall)
+
+
+@pytest.mark.parametrize("params", [{"probes": 0}, {"beam": 0}, {"probes": -3}])
+def test_params_out_of_range_are_refused(tiny_index: BuildIndex, params: dict[str, int]) -> None:
+    with Index.open(tiny_index()) as index, pytest.raises(BadQuery, match="must be at least 1"):
+        index.search(np.zeros(24), params=SearchParams(**params))  # type: ignore[arg-type]
