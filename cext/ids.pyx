@@ -9,10 +9,6 @@ from longspan.cext.topk cimport LS_NOBODY
 cdef class Ids:
     """The mapped ids of an index, one a row; keeps the array alive."""
 
-    cdef const int64_t[::1] ids
-    cdef Asked asked
-    cdef size_t first_page
-
     def __init__(self, const int64_t[::1] ids):
         self.ids = ids
         self.asked = Asked(ids.shape[0] * sizeof(int64_t) // 4096 + 2)
@@ -24,23 +20,34 @@ cdef class Ids:
         int64_t[:, ::1] out,          # OUT  (nq, k)  -1 for nobody
     ):
         """Fill out with the ids of rows. ValueError for a row that is not there."""
-        cdef size_t n = self.ids.shape[0], i, j, page
-        cdef long faults
         if out.shape[0] != rows.shape[0] or out.shape[1] != rows.shape[1]:
             raise ValueError(f"rows are {rows.shape[0]} x {rows.shape[1]}, out is not")
-        for i in range(<size_t>rows.shape[0]):
-            for j in range(<size_t>rows.shape[1]):
-                if rows[i, j] != LS_NOBODY and rows[i, j] >= n:
-                    raise ValueError(f"row {rows[i, j]} of {n}")
-        with nogil:
-            faults = ls_major_faults()
-            for i in range(<size_t>rows.shape[0]):
-                for j in range(<size_t>rows.shape[1]):
-                    if rows[i, j] != LS_NOBODY:
-                        page = <size_t>&self.ids[rows[i, j]] // 4096 - self.first_page
-                        self.asked.ask(page, &self.ids[rows[i, j]], sizeof(int64_t))
-            for i in range(<size_t>rows.shape[0]):
-                for j in range(<size_t>rows.shape[1]):
-                    out[i, j] = -1 if rows[i, j] == LS_NOBODY else self.ids[rows[i, j]]
-            if ls_major_faults() != faults:
-                self.asked.missed()
+        cdef size_t count = rows.shape[0] * rows.shape[1]
+        cdef int64_t foreign = -1
+        if count:
+            with nogil:
+                foreign = self.fill(&rows[0, 0], &out[0, 0], count)
+        if foreign >= 0:
+            raise ValueError(f"row {foreign} of {self.ids.shape[0]}")
+
+    cdef int64_t fill(self, const uint32_t *rows, int64_t *out, size_t count) noexcept nogil:
+        """Fill out with the ids of rows, their pages asked for first.
+
+        Returns -1, or the first row that is not there: then out is left alone.
+        """
+        cdef size_t n = self.ids.shape[0], i
+        cdef long faults = ls_major_faults()
+        for i in range(count):
+            if rows[i] == LS_NOBODY:
+                continue
+            if rows[i] >= n:
+                return rows[i]
+            self.asked.ask(
+                <size_t>&self.ids[rows[i]] // 4096 - self.first_page, &self.ids[rows[i]],
+                sizeof(int64_t),
+            )
+        for i in range(count):
+            out[i] = -1 if rows[i] == LS_NOBODY else self.ids[rows[i]]
+        if ls_major_faults() != faults:
+            self.asked.missed()
+        return -1

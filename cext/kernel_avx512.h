@@ -11,9 +11,11 @@
 #define IREDUCE(acc) _mm512_reduce_add_epi32(acc)
 #define IREDUCE4 REDUCE_EACH
 
+#define FWIDE 16
 #define FVEC __m512
 #define FWIDTH 16
 #define FZERO _mm512_setzero_ps()
+#define LOAD_HALF(half) _cvtsh_ss(half)
 #define LOAD_F16(p) _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(p)))
 #define LOAD_F32(p) _mm512_loadu_ps(p)
 #define FDOT_STEP(acc, q, x) _mm512_fmadd_ps(q, x, acc)

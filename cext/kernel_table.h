@@ -1,7 +1,8 @@
 /* All eight kernels of an instruction set, and its table.
 
    Define LS_TARGET and LS_NAME, and for integers (I) and floats (F) the vector macros
-   xVEC xWIDTH xZERO xREDUCE xREDUCE4 xSUB_STEP xDOT_STEP, with the loads LOAD_U8 LOAD_I8 LOAD_F16 LOAD_F32. */
+   xVEC xWIDTH xZERO xREDUCE xREDUCE4 xSUB_STEP xDOT_STEP, with the loads LOAD_U8 LOAD_I8 LOAD_F16 LOAD_F32;
+   and for codes LOAD_HALF, of one half-precision number, and FWIDE, the floats of a register. */
 
 /* Four sums one by one, where an instruction set has no better way. */
 #define REDUCE_EACH(sums, a, b, c, d) \
@@ -92,8 +93,14 @@
 #define TAIL SCALAR_DOT
 #include "kernel_rows.h"
 
+#include "kernel_codes.h"
+
 static const ls_kernels table = {
     .name = LS_NAME,
     .l2 = { [LS_F32] = l2_f32, [LS_F16] = l2_f16, [LS_U8] = l2_u8, [LS_I8] = l2_i8 },
     .dot = { [LS_F32] = dot_f32, [LS_F16] = dot_f16, [LS_U8] = dot_u8, [LS_I8] = dot_i8 },
+    .tables = code_tables,
+    .nearest = code_nearest,
+    .sums = code_sums,
+    .estimates = code_estimates,
 };

@@ -8,16 +8,51 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { LS_F32, LS_F16, LS_U8, LS_I8, LS_DTYPES };
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define LS_LITTLE 1
+#else
+#define LS_LITTLE 0
+#endif
+
+enum { LS_GROUP = 8, LS_POINTS = 256 }; /* dimensions that a byte of a code covers, its values */
 
 /* out[i] = squared L2 distance, or dot product, of query and row i. */
 typedef void (*ls_distances)(const void *query, const void *rows, size_t n, size_t dim, float *out);
+
+/* tables[g][v] = the dot product of group g of x and point v of its book; shared: one for all. */
+typedef void (*ls_code_tables)(const float *x, const float *books, size_t groups, size_t shared,
+                               float *tables);
+
+/* The point with the least half square less dot product: the nearest to the vector of the dots. */
+typedef uint8_t (*ls_code_nearest)(const float *halves, const float *dots);
+
+/* sums[i] = the sum over the groups g of tables[g][codes[i][g]]. */
+typedef void (*ls_code_sums)(const uint8_t *codes, size_t stride, size_t n, size_t groups,
+                             const float *tables, float *sums);
+
+/* What turns the first records of a query's candidates into estimates of their distances. */
+typedef struct {
+    const float *tables; /* (groups, 256) */
+    const float *scales; /* (256,) what the scale byte stands for */
+    float unit;          /* of the addends */
+    size_t groups;
+} ls_codes;
+
+/* out[i] = near + addend - 2 scale sum, of the record i. */
+typedef void (*ls_code_estimates)(const uint8_t *records, size_t n, const ls_codes *codes,
+                                  float near, float *out);
 
 typedef struct {
     const char *name;
     ls_distances l2[LS_DTYPES];
     ls_distances dot[LS_DTYPES];
+    ls_code_tables tables;
+    ls_code_nearest nearest;
+    ls_code_sums sums;
+    ls_code_estimates estimates;
 } ls_kernels;
 
 /* NULL where the compiler cannot make them or the CPU lacks them. */

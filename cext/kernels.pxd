@@ -1,8 +1,29 @@
 """The distance kernels that this CPU runs, for the other native modules."""
 
+from libc.stdint cimport uint8_t, uint16_t
+
 cdef extern from "kernels.h" nogil:
     ctypedef void (*ls_distances)(
         const void *query, const void *rows, size_t n, size_t dim, float *out
+    ) noexcept
+
+    ctypedef void (*ls_code_tables)(
+        const float *x, const float *books, size_t groups, size_t shared, float *tables
+    ) noexcept
+    ctypedef uint8_t (*ls_code_nearest)(const float *halves, const float *dots) noexcept
+    ctypedef void (*ls_code_sums)(
+        const uint8_t *codes, size_t stride, size_t n, size_t groups, const float *tables,
+        float *sums
+    ) noexcept
+
+    ctypedef struct ls_codes:
+        const float *tables
+        const float *scales
+        float unit
+        size_t groups
+
+    ctypedef void (*ls_code_estimates)(
+        const uint8_t *records, size_t n, const ls_codes *codes, float near, float *out
     ) noexcept
 
     enum:
@@ -11,12 +32,19 @@ cdef extern from "kernels.h" nogil:
         LS_U8
         LS_I8
         LS_DTYPES
+        LS_GROUP
+        LS_POINTS
 
     ctypedef struct ls_kernels:
         const char *name
         ls_distances l2[4]
         ls_distances dot[4]
+        ls_code_tables tables
+        ls_code_nearest nearest
+        ls_code_sums sums
+        ls_code_estimates estimates
 
+    float ls_half(uint16_t half) noexcept
     const ls_kernels *ls_kernels_plain()
     const ls_kernels *ls_kernels_avx2()
     const ls_kernels *ls_kernels_avx512()

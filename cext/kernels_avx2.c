@@ -18,9 +18,11 @@
 #define IREDUCE reduce_int
 #define IREDUCE4 reduce_ints
 
+#define FWIDE 8
 #define FVEC __m256
 #define FWIDTH 8
 #define FZERO _mm256_setzero_ps()
+#define LOAD_HALF(half) _cvtsh_ss(half)
 #define LOAD_F16(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p)))
 #define LOAD_F32(p) _mm256_loadu_ps(p)
 #define FDOT_STEP(acc, q, x) _mm256_fmadd_ps(q, x, acc)

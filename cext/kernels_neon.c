@@ -22,9 +22,11 @@ typedef struct {
 #define IREDUCE(acc) vaddvq_s32(vaddq_s32((acc).low, (acc).high))
 #define IREDUCE4 REDUCE_EACH
 
+#define FWIDE 4
 #define FVEC float32x4_t
 #define FWIDTH 4
 #define FZERO vdupq_n_f32(0.0f)
+#define LOAD_HALF ls_half
 #define LOAD_F16(p) vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)))
 #define LOAD_F32(p) vld1q_f32(p)
 #define FDOT_STEP(acc, q, x) vfmaq_f32(acc, q, x)

@@ -19,11 +19,13 @@
 #define ISUB_STEP(acc, q, x) ((acc) + ((q) - (x)) * ((q) - (x)))
 #define IDOT_STEP(acc, q, x) ((acc) + (q) * (x))
 
+#define FWIDE 4 /* floats that every CPU adds at once, or nearly every */
 #define FVEC float
 #define FWIDTH 1
 #define FZERO 0.0f
 #define FREDUCE(acc) (acc)
 #define FREDUCE4 REDUCE_EACH
+#define LOAD_HALF ls_half
 #define LOAD_F16(p) ls_half(*(p))
 #define LOAD_F32(p) (*(p))
 #define FSUB_STEP ISUB_STEP

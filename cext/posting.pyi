@@ -11,3 +11,14 @@ def encode(
 def decode(
     blob: bytes | memoryview, count: int, row_bytes: int, cosine: bool
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.float32]]: ...
+def coded_size(primary: int, copies: int, row_bytes: int, cosine: bool, groups: int) -> int: ...
+def encode_coded(
+    rows: NDArray[np.uint8],
+    inverses: NDArray[np.float32],
+    numbers: NDArray[np.uint32],
+    records: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None: ...
+def decode_coded(
+    blob: bytes | memoryview, primary: int, copies: int, row_bytes: int, cosine: bool, groups: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint32], NDArray[np.uint8]]: ...

@@ -59,16 +59,34 @@ def promises(
             near = dist[i, 0]
             base = law[2] * log_ratio(dist[i, min(NINTH, m - 1)], near)
             for j in range(m):
-                out[i, j] = promise(base, law, j, dist[i, j], near)
+                out[i, j] = promise(base, &law[0], j, dist[i, j], near)
 
 
 cdef inline float promise(
-    float base, const float[::1] law, size_t place, float dist, float nearest,
+    float base, const float *law, size_t place, float dist, float nearest,
 ) noexcept nogil:
     """Return the log of the hits that the posting at a place (from 0) promises."""
     if dist == INFINITY:
         return -INFINITY
     return base + law[0] * <float>log(place + 1) + law[1] * log_ratio(dist, nearest)
+
+
+cdef size_t worth_reading(
+    const float *dist, size_t m, const float *law, float threshold
+) noexcept nogil:
+    """Return how many of the m nearest postings promise the threshold, at least 1.
+
+    By bisection, as the promise falls. A head beyond the last (distance inf) promises nothing.
+    """
+    cdef float base = law[2] * log_ratio(dist[min(NINTH, m - 1)], dist[0])
+    cdef size_t low = 1, high = m, middle  # the answer lies in [low, high]
+    while low < high:
+        middle = (low + high + 1) // 2
+        if promise(base, law, middle - 1, dist[middle - 1], dist[0]) >= threshold:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def choose(
@@ -81,8 +99,7 @@ def choose(
 
     A head beyond the last (distance inf) is never read.
     """
-    cdef size_t nq = dist.shape[0], m = dist.shape[1], i, low, high, middle, least
-    cdef float base
+    cdef size_t nq = dist.shape[0], m = dist.shape[1], i, least
     if counts.shape[0] != dist.shape[0] or law.shape[0] != 3 or m == 0:
         raise ValueError(f"dist is {nq} x {m}, counts {counts.shape[0]}, law {law.shape[0]}")
     if law[0] > 0 or law[1] > 0:
@@ -90,14 +107,6 @@ def choose(
     least = m
     with nogil:
         for i in range(nq):
-            base = law[2] * log_ratio(dist[i, min(NINTH, m - 1)], dist[i, 0])
-            low, high = 1, m  # the answer lies in [low, high]: bisection, as the promise falls
-            while low < high:
-                middle = (low + high + 1) // 2
-                if promise(base, law, middle - 1, dist[i, middle - 1], dist[i, 0]) >= threshold:
-                    low = middle
-                else:
-                    high = middle - 1
-            counts[i] = <uint32_t>low
-            least = min(least, low)
+            counts[i] = <uint32_t>worth_reading(&dist[i, 0], m, &law[0], threshold)
+            least = min(least, counts[i])
     return least

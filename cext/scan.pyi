@@ -1,31 +1,15 @@
-from mmap import mmap
-
 import numpy as np
 from numpy.typing import NDArray
 
-class Postings:
-    def __init__(
-        self,
-        mapped: mmap | NDArray[np.uint8],
-        offsets: NDArray[np.uint64],
-        counts: NDArray[np.uint32],
-        dtype: int,
-        dim: int,
-        metric: int,
-    ) -> None: ...
+from longspan.cext.scanner import Scanner
+
+class Postings(Scanner):
     def scan(
         self,
         queries: NDArray[np.uint8],
         inverses: NDArray[np.float32],
         probes: NDArray[np.uint32],
         counts: NDArray[np.uint32],
-        dist: NDArray[np.float32],
-        rows: NDArray[np.uint32],
-    ) -> tuple[int, int, int]: ...
-    def scan_every(
-        self,
-        queries: NDArray[np.uint8],
-        inverses: NDArray[np.float32],
         dist: NDArray[np.float32],
         rows: NDArray[np.uint32],
     ) -> tuple[int, int, int]: ...

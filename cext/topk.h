@@ -84,6 +84,13 @@ static inline size_t ls_next_within(const float *dist, size_t from, size_t n, fl
     return from;
 }
 
+/* Make a heap of entries in any order. */
+static inline void ls_topk_heapify(ls_topk top)
+{
+    for (size_t at = top.k / 2; at-- > 0;)
+        ls_sift_down(top, at, top.dist[at], top.key[at]);
+}
+
 /* Turn the heap into a list, nearest first. */
 static inline void ls_topk_sort(ls_topk top)
 {

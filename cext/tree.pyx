@@ -14,6 +14,10 @@ from longspan.cext.topk cimport (
 )
 
 
+cdef void free_walk(Walk walk) noexcept nogil:
+    """Give the scratch of a walk back."""
+    free(walk.block)
+    free(walk.now.key)
 
 
 def check_levels(const uint32_t[::1] children, size_t inner, size_t heads, levels):
@@ -45,13 +49,6 @@ cdef class HeadTree:
     levels    nodes of each level from the top, the heads last
     Raises ValueError when the arrays do not fit each other.
     """
-
-    cdef const unsigned char[:, ::1] inner
-    cdef const unsigned char[:, ::1] heads
-    cdef const uint32_t[::1] children
-    cdef uint32_t inner_count
-    cdef size_t fan, dim, query_bytes, levels
-    cdef int dtype
 
     def __init__(
         self,
@@ -94,7 +91,7 @@ cdef class HeadTree:
         uint32_t[:, ::1] found,               # OUT  (nq, m)      heads, 2^32 - 1 beyond the last
     ):
         """Fill dist and found with the nearest heads of each query; return the nodes scored."""
-        cdef size_t nq = queries.shape[0], m = dist.shape[1], i, widest = 1
+        cdef size_t nq = queries.shape[0], m = dist.shape[1], i
         cdef int64_t scored = 0
         if dist.shape[0] != queries.shape[0] or found.shape[0] != queries.shape[0]:
             raise ValueError(f"{nq} queries, dist has {dist.shape[0]}, found {found.shape[0]}")
@@ -102,6 +99,18 @@ cdef class HeadTree:
             raise ValueError(f"dist is {m} wide, found {found.shape[1]}, want the same, not 0")
         if <size_t>queries.shape[1] != self.query_bytes:
             raise ValueError(f"queries have {queries.shape[1]} bytes, want {self.query_bytes}")
+        cdef Walk walk = self.new_walk(beam)
+        with nogil:
+            for i in range(nq):
+                scored += self.descend(
+                    &queries[i, 0], beam, walk, ls_topk(&dist[i, 0], &found[i, 0], m)
+                )
+        free_walk(walk)
+        return scored
+
+    cdef Walk new_walk(self, const uint32_t[::1] beam) except *:
+        """Return scratch for walks with a beam; ValueError when the beam does not fit the tree."""
+        cdef size_t widest = 1, i
         if <size_t>beam.shape[0] != self.levels - 1:
             raise ValueError(f"{beam.shape[0]} beams for {self.levels - 1} inner levels")
         for i in range(<size_t>beam.shape[0]):
@@ -114,25 +123,17 @@ cdef class HeadTree:
             free(floats)
             free(keys)
             raise MemoryError(f"no memory for a beam of {widest} nodes")
-        cdef ls_topk now = ls_topk(floats + self.fan, keys, widest)
-        cdef ls_topk then = ls_topk(floats + self.fan + widest, keys + widest, widest)
-        with nogil:
-            for i in range(nq):
-                scored += self.descend(
-                    &queries[i, 0], beam, floats, now, then, ls_topk(&dist[i, 0], &found[i, 0], m)
-                )
-        free(floats)
-        free(keys)
-        return scored
+        return Walk(
+            floats,
+            ls_topk(floats + self.fan, keys, widest),
+            ls_topk(floats + self.fan + widest, keys + widest, widest),
+        )
 
     cdef int64_t descend(
-        self, const void *query, const uint32_t[::1] beam, float *block,
-        ls_topk now, ls_topk then, ls_topk found,
+        self, const void *query, const uint32_t[::1] beam, Walk walk, ls_topk found,
     ) noexcept nogil:
-        """Fill found with heads, nearest first; return the nodes scored.
-
-        now and then are scratch: the nodes to expand, and the best of their children.
-        """
+        """Fill found with heads, nearest first; return the nodes scored."""
+        cdef ls_topk now = walk.now, then = walk.then
         cdef uint32_t first = 0, node
         cdef int64_t scored = self.children[0]
         cdef size_t level, i
@@ -141,7 +142,7 @@ cdef class HeadTree:
             now.k = beam[0]
             into = now
         ls_topk_clear(into)
-        self.score(query, 0, self.children[0], block, into)
+        self.score(query, 0, self.children[0], walk.block, into)
         level = 0
         while first < self.inner_count:
             first = self.children[first]  # the first node of the next level
@@ -155,7 +156,7 @@ cdef class HeadTree:
             for i in range(now.k):
                 node = now.key[i]
                 if node != LS_NOBODY:
-                    self.score(query, self.children[node], self.children[node + 1], block, into)
+                    self.score(query, self.children[node], self.children[node + 1], walk.block, into)
                     scored += self.children[node + 1] - self.children[node]
             now, then = then, now
         ls_topk_sort(found)
@@ -164,7 +165,7 @@ cdef class HeadTree:
                 found.key[i] -= self.inner_count
         return scored
 
-    cdef inline void score(
+    cdef void score(
         self, const void *query, uint32_t first, uint32_t last, float *block, ls_topk top,
     ) noexcept nogil:
         """Fold the nodes [first, last), all inner or all heads, into top."""

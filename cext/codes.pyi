@@ -1,0 +1,19 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def rotate(vectors: NDArray[np.float32], signs: NDArray[np.float32]) -> None: ...
+def encode(
+    vectors: NDArray[np.float32],
+    books: NDArray[np.float32],
+    halves: NDArray[np.float32],
+    codes: NDArray[np.uint8],
+) -> None: ...
+def decode(
+    codes: NDArray[np.uint8], books: NDArray[np.float32], points: NDArray[np.float32]
+) -> None: ...
+def sums(
+    query: NDArray[np.float32],
+    books: NDArray[np.float32],
+    records: NDArray[np.uint8],
+    out: NDArray[np.float32],
+) -> None: ...

@@ -1,0 +1,22 @@
+from mmap import mmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Scanner:
+    def __init__(
+        self,
+        mapped: mmap | NDArray[np.uint8],
+        offsets: NDArray[np.uint64],
+        counts: NDArray[np.uint32],
+        dtype: int,
+        dim: int,
+        metric: int,
+    ) -> None: ...
+    def scan_every(
+        self,
+        queries: NDArray[np.uint8],
+        inverses: NDArray[np.float32],
+        dist: NDArray[np.float32],
+        rows: NDArray[np.uint32],
+    ) -> tuple[int, int, int]: ...
