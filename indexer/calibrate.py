@@ -18,12 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
+from longspan.indexer import depths
+from longspan.indexer.depths import nearest
 from longspan.indexer.progress import Progress
 from longspan.indexer.reader import Vectors
-from longspan.indexer.store.calibration import RECALLS, Calibration
+from longspan.indexer.store.calibration import RECALLS, Calibration, Table
+from longspan.indexer.store.codec import TIERS
 from longspan.indexer.store.heads import Heads
+from longspan.indexer.store.opened import Parts
 from longspan.indexer.tree import NOBODY, Copies
 from longspan.indexer.truth import exact
+from longspan.indexer.workers import Workers
 
 Ranks = NDArray[np.int64]
 
@@ -42,11 +47,13 @@ class Sample:
 
     queries  (nq, dim)
     truth    (nq, k)    rows of the input; -1 where there are fewer
+    own      (nq,)      rows of the input that the queries themselves are; -1 for none
     source   whose they are, for the manifest
     """
 
     queries: NDArray[Any]
     truth: NDArray[np.int64]
+    own: NDArray[np.int64]
     source: str
 
 
@@ -62,7 +69,7 @@ def sample_base(
     # Push the query itself behind the rest, then drop the last column.
     order = np.argsort(found == rows[:, None], axis=1, kind="stable")
     truth = np.take_along_axis(found, order, axis=1)[:, : max(1, wanted - 1)]
-    return Sample(queries, truth, "base")
+    return Sample(queries, truth, rows, "base")
 
 
 def sample_queries(
@@ -72,45 +79,108 @@ def sample_queries(
     rows = np.linspace(0, given.n - 1, min(given.n, MOST_QUERIES)).astype(np.int64)
     queries = given.take(rows)
     truth, _ = exact(vectors, queries, min(max(KS), vectors.n), metric, threads, progress)
-    return Sample(queries, truth, given.path.name)
+    return Sample(queries, truth, np.full(len(queries), -1), given.path.name)
 
 
-def calibrate(heads: Heads, copies: Copies, sample: Sample, progress: Progress) -> Calibration:
-    """Return the calibration of an index from its heads and where each vector is stored."""
-    with progress.stage("calibrate", len(sample.queries), "queries") as advance:
-        dist, ranks = first_hits(heads, copies, sample)
-        law = fit_law(dist, ranks[:, :FIT_K])
-        promise = dist  # in place: the largest array of the stage
-        prune.promises(dist, law, promise)
-        ks = [k for k in KS if k <= ranks.shape[1]] or [ranks.shape[1]]
-        tables = [thresholds(promise, ranks[:, :k]) for k in ks]
-        advance(len(sample.queries))
+def calibrate(
+    parts: Parts,
+    copies: Copies,
+    order: NDArray[np.int64],
+    sample: Sample,
+    pool: Workers,
+    progress: Progress,
+) -> Calibration:
+    """Return the calibration of an index from its parts and where each vector is stored.
+
+    order  (n,)  the input's row of each row of the index
+    """
+    tiers = 1 if parts.codec is None else 1 + TIERS
+    tables, ks, asked = [], ks_of(sample), asked_of(parts, order, sample)
+    with progress.stage("calibrate", tiers * len(sample.queries), "queries") as advance:
+        for tier in range(tiers):
+            if tier < 2:  # both resident tiers look among the codes of primary entries
+                held = copies.heads if tier == 0 else copies.heads[:, :1]
+                law, promise, ranks = promised(parts.heads, held, sample, pool)
+                base = as_table(law, promise, ranks, ks)
+            table = base
+            if parts.codec is not None:
+                table = depths.with_depths(
+                    parts, tier, base, ks, asked, at_hits(promise, ranks), pool
+                )
+            tables.append(table)
+            advance(len(sample.queries))
     return Calibration(
         queries=len(sample.queries),
         source=sample.source,
-        law=[float(x) for x in law],
         ks=ks,
         recalls=list(RECALLS),
-        threshold=[[float(x) for x in table] for table in tables],
-        ranked=[[needed(promise, x) for x in table] for table in tables],
-        postings=[[float((promise >= x).sum(axis=1).clip(1).mean()) for x in t] for t in tables],
+        tiers=tables,
     )
 
 
-def first_hits(heads: Heads, copies: Copies, sample: Sample) -> tuple[NDArray[np.float32], Ranks]:
+def asked_of(parts: Parts, order: NDArray[np.int64], sample: Sample) -> depths.Asked:
+    """Return the sample as the index sees it: by its own row numbers."""
+    number = np.empty(len(order) + 1, np.int64)
+    number[order] = np.arange(len(order))
+    number[-1] = depths.NOWHERE
+    queries = np.ascontiguousarray(sample.queries, parts.query_dtype)
+    return depths.Asked(queries, number[sample.truth], number[sample.own])
+
+
+def ks_of(sample: Sample) -> list[int]:
+    """Return the numbers of neighbours to calibrate for."""
+    known = sample.truth.shape[1]
+    return [k for k in KS if k <= known] or [known]
+
+
+def promised(
+    heads: Heads, copies: NDArray[np.uint32], sample: Sample, pool: Workers
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Ranks]:
+    """Return the law, the promises of each query's ranked heads, and the first hits."""
+    dist, ranks = first_hits(heads, copies, sample, pool)
+    law = fit_law(dist, ranks[:, :FIT_K])
+    prune.promises(dist, law, dist)  # in place: the largest array of the stage
+    return law, dist, ranks
+
+
+def as_table(
+    law: NDArray[np.float32], promise: NDArray[np.float32], ranks: Ranks, ks: list[int]
+) -> Table:
+    """Return the table by which the neighbours are in the postings that are read."""
+    rows = [thresholds(promise, ranks[:, :k]) for k in ks]
+    return Table(
+        law=[float(x) for x in law],
+        threshold=[[float(x) for x in row] for row in rows],
+        ranked=[[needed(promise, x) for x in row] for row in rows],
+        depth=[[0 for _ in row] for row in rows],
+        postings=[[read(promise, x) for x in row] for row in rows],
+        pages=[[0.0 for _ in row] for row in rows],
+    )
+
+
+def read(promise: NDArray[np.float32], threshold: float) -> float:
+    """Return the mean number of postings that promise the threshold."""
+    return float((promise >= threshold).sum(axis=1).clip(1).mean())
+
+
+def first_hits(
+    heads: Heads, copies: NDArray[np.uint32], sample: Sample, pool: Workers
+) -> tuple[NDArray[np.float32], Ranks]:
     """Return distances to the ranked heads (nq, m), and each neighbour's first rank (nq, k).
+
+    copies  (n, copies) the heads that each vector counts as stored under
 
     The rank is m where no ranked posting holds the neighbour.
     """
     total, m = heads.levels[-1], min(RANKED, heads.levels[-1])
     while True:
-        found, dist, _ = heads.nearest(sample.queries, m)
+        found, dist = nearest(heads, sample.queries, m, pool)
         ranks = np.full(sample.truth.shape, m, np.int64)
         rank_of = np.full(total + 1, m, np.int64)
         for query, (near, rows) in enumerate(zip(found, sample.truth, strict=True)):
             known = near != NOBODY
             rank_of[near[known]] = np.flatnonzero(known)
-            held = np.minimum(copies.heads[rows], np.uint32(total))
+            held = np.minimum(copies[rows], np.uint32(total))
             ranks[query] = rank_of[held].min(axis=1)
             rank_of[near[known]] = m
         if m >= min(total, MOST_RANKED) or (ranks < m).mean() >= FOUND:
@@ -146,8 +216,7 @@ def fit_law(dist: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float32]:
 
 def thresholds(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float64]:
     """Return the threshold for each of RECALLS, a standard error of the mean recall above it."""
-    padded = np.concatenate([promise, np.full((len(promise), 1), -1e30, np.float32)], axis=1)
-    at_hit = np.sort(np.take_along_axis(padded, ranks, axis=1), axis=1)[:, ::-1]
+    at_hit = np.sort(at_hits(promise, ranks), axis=1)[:, ::-1]
     everything = np.sort(at_hit, axis=None)[::-1]
     lowest = float(promise[np.isfinite(promise)].min()) - 1
     chosen = []
@@ -156,6 +225,12 @@ def thresholds(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float64
         error = (at_hit >= first).mean(axis=1).std() / np.sqrt(len(at_hit))
         chosen.append(max(quantile(everything, min(recall + error, 1.0)), lowest))
     return np.array(chosen)
+
+
+def at_hits(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float32]:
+    """Return the promise of the first posting that holds each neighbour; -inf for none."""
+    none = np.full((len(promise), 1), -np.inf, np.float32)
+    return np.take_along_axis(np.concatenate([promise, none], axis=1), ranks, axis=1)
 
 
 def quantile(falling: NDArray[np.float32], share: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 from longspan.indexer.errors import BadConfig
 
 METRICS = ("l2", "ip", "cosine")
+CODECS = ("auto", "raw", "pq", "rabitq")
 
 
 def knob(default: Any, low: float, high: float, help: str) -> Any:
@@ -17,10 +18,24 @@ def knob(default: Any, low: float, high: float, help: str) -> Any:
     return field(default=default, metadata={"low": low, "high": high, "help": help})
 
 
+def choice(default: str, among: tuple[str, ...], help: str) -> Any:
+    """Return a dataclass field with its default, the words that it may be, and its help text."""
+    return field(default=default, metadata={"among": among, "help": help})
+
+
+def check_among(name: str, value: str, among: tuple[str, ...]) -> None:
+    """Raise BadConfig unless a value is one of some words."""
+    if value not in among:
+        raise BadConfig(f"{name} is {value!r}, must be one of {', '.join(among)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildConfig:
     """The dials of one build. BadConfig when one is out of its range."""
 
+    codec: str = choice(
+        "auto", CODECS, "form of the copies: codes, or raw vectors; auto by n and dim"
+    )
     heads: int | None = knob(None, 1, 2**31 - 1, "postings to make; default from n and dim")
     posting_pages: int | None = knob(
         None, 1, 4096, "hard cap of a posting, in 4-KB pages; default from heads and copies"
@@ -38,7 +53,11 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         for spec in fields(self):
-            value, low, high = getattr(self, spec.name), spec.metadata["low"], spec.metadata["high"]
+            value = getattr(self, spec.name)
+            if "among" in spec.metadata:
+                check_among(spec.name, value, spec.metadata["among"])
+                continue
+            low, high = spec.metadata["low"], spec.metadata["high"]
             if value is None and spec.default is None:
                 continue
             if not low <= value <= high:  # also catches NaN

@@ -1,22 +1,28 @@
 """Choose the dials that were left open, from the shape of the data.
 
-Why these: on 1 M SIFT (entries of 132 bytes) 20 vectors a head with postings of at most 4 pages
+Why these: on 1 M SIFT (raw entries of 132 bytes) 20 vectors a head with postings of at most 4 pages
 cost least by the model of docs/measurements.md; 40 a head with 6 pages cost an eighth more,
 11 a head with 2 or 3 pages a quarter more and twice the memory. Longer entries want somewhat fewer
 of them: on 49 k text vectors (776 bytes) 10 to 14 a head cost least, 6 and 20 a fifth to a third
 more; the fourth root of the length meets both.
+
+Coded postings want more vectors a head, for copies are small: of 40, 50 and 60 SIFT ones, 60 read
+least for their memory (2.6 bytes a vector for heads) and disk. 18 of the text vectors fill postings
+of 5 pages, of which less is lost to rounding than of 3 (1.47 times the vectors, not 1.73).
 """
 
 from dataclasses import dataclass
 from math import ceil
 
-from longspan.cext import posting
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadConfig
-from longspan.indexer.store.postings import HEADER, PAGE, pages_for
+from longspan.indexer.form import Form
+from longspan.indexer.store.postings import pages_for
 
-PER_HEAD, ENTRY = 20, 132  # vectors a head, at this many bytes an entry
-FULL = 6.2  # a full posting in vectors a head: with 8 copies an average one is then 9/10 full
+PER_HEAD, ENTRY = 20, 132  # vectors a head of raw postings, at this many bytes an entry
+FULL = 6.2  # a full raw posting in vectors a head: with 8 copies an average one is then 9/10 full
+CODED_BYTES, CODED_LEAST, CODED_MOST = 7680, 18, 64  # vectors a head of coded postings
+CODED_COPIES = 3.3  # copies of each vector that a full coded posting has room for
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Dials:
 
     heads          to aim for; the tree may make a few more or less
     posting_pages  cap of a posting in 4-KB pages
-    cap            the same in entries
+    cap            the same in primary vectors
     """
 
     heads: int
@@ -33,24 +39,24 @@ class Dials:
     cap: int
 
 
-def choose(n: int, row_bytes: int, cosine: bool, config: BuildConfig) -> Dials:
-    """Return the dials for n vectors of row_bytes. BadConfig when a posting holds no vector."""
-    entry = posting.size(1, row_bytes, cosine)
-    per_head = min(max(PER_HEAD * (ENTRY / entry) ** 0.25, 4.0), 40.0)
+def choose(n: int, form: Form, config: BuildConfig) -> Dials:
+    """Return the dials for n vectors. BadConfig when a posting holds no vector."""
+    if form.groups:
+        per_head = min(max(CODED_BYTES / form.vector, CODED_LEAST), CODED_MOST)
+    else:
+        per_head = min(max(PER_HEAD * (ENTRY / form.vector) ** 0.25, 4.0), 40.0)
     heads = min(config.heads or ceil(n / per_head), n)
-    pages = config.posting_pages or pages_for(round(max(FULL * n / heads, 4) * entry))
-    cap = capacity(pages, row_bytes, cosine)
+    pages = config.posting_pages or pages_of(n / heads, form)
+    cap = form.capacity(pages)
     if cap < 1:
         raise BadConfig(
-            f"posting_pages is {pages}, but one vector with its entry takes {entry} bytes"
+            f"posting_pages is {pages}, but one vector with its entry takes {form.vector} bytes"
         )
     return Dials(heads, pages, cap)
 
 
-def capacity(pages: int, row_bytes: int, cosine: bool) -> int:
-    """Return how many entries fit into a posting of so many pages."""
-    room = pages * PAGE - HEADER
-    count = room // (row_bytes + 4 + 4 * cosine)
-    while count and posting.size(count, row_bytes, cosine) > room:
-        count -= 1
-    return count
+def pages_of(per_head: float, form: Form) -> int:
+    """Return the cap of a posting, in pages, for so many vectors a head."""
+    if form.groups:
+        return pages_for(round(per_head * (form.vector + CODED_COPIES * form.copy)))
+    return pages_for(round(max(FULL * per_head, 4) * form.vector))

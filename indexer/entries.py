@@ -5,13 +5,15 @@ until it is full. Rows are numbered in the order of the first kind, so a row's p
 its number go together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.tree import NOBODY, Copies
+
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,11 @@ class Entries:
         return (self.of(posting) for posting in range(len(self.primary)))
 
 
-def arrange(copies: Copies, heads: int, cap: int) -> Entries:
-    """Return the entries of every posting; copies that find no room are struck out in place."""
+def arrange(copies: Copies, heads: int, room_beside: Callable[[Counts], Counts]) -> Entries:
+    """Return the entries of every posting; copies that find no room are struck out in place.
+
+    room_beside  gives how many copies fit beside each posting's number of primary entries
+    """
     nearest = copies.heads[:, 0]
     primary = np.bincount(nearest, minlength=heads)
     order = np.argsort(sort_key(nearest, copies.dist[:, 0]), kind="stable")
@@ -48,7 +53,7 @@ def arrange(copies: Copies, heads: int, cap: int) -> Entries:
     by_head = np.argsort(sort_key(under, dist), kind="stable")
     vectors, column, under = vectors[by_head], column[by_head], under[by_head]
     place = np.arange(len(under)) - np.searchsorted(under, np.arange(heads))[under]
-    room = place < cap - primary[under]
+    room = place < room_beside(primary)[under]
     copies.heads[vectors[~room], column[~room]] = NOBODY
     vectors, under, place = vectors[room], under[room], place[room]
     sizes = primary + np.bincount(under, minlength=heads)

@@ -46,14 +46,25 @@ def several(item: "click.ParamType[Any]") -> Callable[[str], list[Any]]:
 def dials(verb: Verb) -> Verb:
     """Add a flag for each dial of BuildConfig; one that is not given arrives as None."""
     for spec in reversed(fields(BuildConfig)):
+        if "among" in spec.metadata:
+            verb = click.option(
+                f"--{spec.name}", type=click.Choice(spec.metadata["among"]), default=spec.default,
+                show_default=True, help=sentence(spec.metadata["help"]),
+            )(verb)  # fmt: skip
+            continue
         low, high = (f"{spec.metadata[end]:,}" for end in ("low", "high"))
         default = "" if spec.default is None else f"; default {spec.default:,}"
         text = spec.metadata["help"]
         verb = click.option(
             f"--{spec.name.replace('_', '-')}", spec.name, type=value_type(spec.type),
-            help=f"{text[0].upper()}{text[1:]}. [{low} to {high}{default}]",
+            help=f"{sentence(text)} [{low} to {high}{default}]",
         )(verb)  # fmt: skip
     return verb
+
+
+def sentence(text: str) -> str:
+    """Return a help text as a sentence."""
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def config_from(given: dict[str, Any]) -> BuildConfig:

@@ -8,17 +8,23 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from longspan.indexer import calibrate, closure, cluster, dials, entries, fit, memory, pack, publish
+from longspan.indexer import codec as codecs
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile
+from longspan.indexer.form import form_of
 from longspan.indexer.ids import read_ids
 from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.store import heads as store_heads
+from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.layout import IDS
 from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
+from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
+from longspan.indexer.tree import Copies
 from longspan.indexer.workers import Workers, workers
 
 CHECK = 2 << 20  # values looked at together before anything is built
@@ -49,30 +55,37 @@ def build(
     vectors = open_vectors(source)
     space = check(vectors, metric)
     given = check_queries(queries, vectors, space) if queries else None
-    chosen = dials.choose(
-        vectors.n, vectors.dim * vectors.dtype.itemsize, metric == "cosine", config
-    )
+    kind, reason = codecs.choose(config.codec, vectors.n, space.width)
+    form = form_of(vectors.dim, space.width, vectors.dtype.itemsize, metric, kind)
+    chosen = dials.choose(vectors.n, form, config)
     asked = min(given.n, calibrate.MOST_QUERIES) if given else config.calibration
-    memory.require(vectors, memory.peak(vectors, space, chosen, config, asked), memory_limit)
+    memory.require(vectors, memory.peak(vectors, space, form, chosen, config, asked), memory_limit)
     names = read_ids(ids, vectors.n) if ids else np.arange(vectors.n, dtype=np.int64)
     stages: dict[str, float] = {}
     with publish.publishing(Path(index)) as draft, workers(threads) as pool:
-        publish.require_space(draft, memory.disk(vectors, space, chosen, config))
+        publish.require_space(draft, memory.disk(vectors, space, form, chosen, config))
         with timed(stages, "cluster"):
             tree = cluster.grow(vectors, space, chosen.heads, config.seed, pool, progress)
         with timed(stages, "closure"):
             copies = closure.assign(vectors, space, tree, config, pool, progress)
             tree = fit.fit(vectors, space, tree, copies, chosen.cap)
         with timed(stages, "pack"):
-            arranged = entries.arrange(copies, len(tree.heads), chosen.cap)
-            pack.pack(vectors, arranged, metric == "cosine", draft, progress)
+            arranged = entries.arrange(
+                copies, len(tree.heads), lambda primary: form.room(primary, chosen.posting_pages)
+            )
+            stored = space.round_heads(tree.heads).astype(np.float32)
+            codec = train(vectors, space, copies, stored, kind, reason, config.seed, pool)
+            made = pack.Source(vectors, arranged, space, stored, form, codec)
+            pack.pack(made, draft, pool, progress)
+            if codec:
+                codec.save(draft)
             store_heads.save(draft, tree.levels, tree.sizes, space)
             np.save(draft / IDS, names[arranged.order])
         with timed(stages, "calibrate"):
             sample = sample_of(vectors, given, metric, config, pool, progress)
             levels = [len(level) for level in tree.levels]
-            heads = store_heads.Heads(draft, space, levels)
-            calibration = calibrate.calibrate(heads, copies, sample, progress)
+            parts = Parts(draft, space, store_heads.Heads(draft, space, levels), codec)
+            calibration = calibrate.calibrate(parts, copies, arranged.order, sample, pool, progress)
         with timed(stages, "publish"):
             files = {path.name: file_record(path) for path in sorted(draft.iterdir())}
         manifest = Manifest(
@@ -90,6 +103,7 @@ def build(
             radius=space.radius,
             config=config.as_dict(),
             dials={"heads": chosen.heads, "posting_pages": chosen.posting_pages},
+            codec=codec.meaning.as_dict() if codec else {"kind": kind, "reason": reason},
             stages=stages,
             input={**vectors.fingerprint(), "ids": Path(ids).name if ids else None},
             calibration=calibration.as_dict(),
@@ -97,6 +111,25 @@ def build(
         )
         manifest.write(draft)
     return manifest
+
+
+def train(
+    vectors: Vectors,
+    space: HeadSpace,
+    copies: Copies,
+    heads: NDArray[np.float32],
+    kind: str,
+    reason: str,
+    seed: int,
+    pool: Workers,
+) -> Codec | None:
+    """Return the codec, trained on a sample of the vectors; None for raw postings."""
+    if kind == "raw":
+        return None
+    count = min(vectors.n, codecs.SAMPLE)
+    rows = np.sort(np.random.default_rng(seed).choice(vectors.n, count, replace=False))
+    lifted = space.lift(vectors.take(rows))
+    return codecs.train(kind, reason, lifted, heads[copies.heads[rows, 0]], seed, pool)
 
 
 def check(vectors: Vectors, metric: str) -> HeadSpace:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import posting
+from longspan.indexer.form import Form, form_of
 from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.store import heads, postings
+from longspan.indexer.store.codec import FIRST
 from longspan.indexer.store.layout import DIRECTORY, IDS, SHARD
 from longspan.indexer.store.manifest import NAME, Manifest, file_problem
 from longspan.indexer.store.space import DTYPES, HeadSpace
@@ -67,8 +69,11 @@ def check_postings(directory: Path, manifest: Manifest, progress: Progress) -> I
     records = np.load(directory / DIRECTORY)
     mapped = postings.map_file(directory / SHARD)
     primary = np.zeros(manifest.n, np.uint8)
-    row_bytes = manifest.dim * DTYPES[manifest.dtype].itemsize
-    cosine = manifest.metric == "cosine"
+    width = HeadSpace(manifest.metric, manifest.dtype, manifest.dim).width
+    size = DTYPES[manifest.dtype].itemsize
+    form = form_of(manifest.dim, width, size, manifest.metric, manifest.codec["kind"])
+    codes = np.load(directory / FIRST, mmap_mode="r") if form.groups else None
+    first = 0  # primary rows of coded postings follow each other
     with (
         progress.stage("postings", len(records), "postings") as advance,
         postings.reading(directory / SHARD) as txn,
@@ -78,24 +83,22 @@ def check_postings(directory: Path, manifest: Manifest, progress: Progress) -> I
             return
         for number, record in enumerate(records):
             value = postings.get(txn, number)
-            problem = check_posting(value, mapped, record, row_bytes, cosine, primary)
+            problem = check_value(value, mapped, record)
+            if not problem and codes is None:
+                problem = check_raw(value, record, form, primary)
+            elif not problem and codes is not None:
+                problem = check_coded(value, record, form, primary, first, codes)
             if problem:
                 yield f"{SHARD}: posting {number}: {problem}"
+            first += int(record["primary"])
             advance(1)
     if not (primary == 1).all():
         row = int(np.argmax(primary != 1))
         yield f"{SHARD}: row {row} is the primary entry of {primary[row]} postings"
 
 
-def check_posting(
-    value: memoryview,
-    mapped: mmap.mmap,
-    record: NDArray[Any],
-    row_bytes: int,
-    cosine: bool,
-    primary: NDArray[np.uint8],
-) -> str:
-    """Return what is wrong with one posting, or nothing; count its primary rows."""
+def check_value(value: memoryview, mapped: mmap.mmap, record: NDArray[Any]) -> str:
+    """Return how a posting's bytes differ from what the directory says, or nothing."""
     offset = int(record["offset"])
     if len(value) != int(record["pages"]) * postings.PAGE - postings.HEADER:
         return f"has {len(value)} bytes, the directory says {record['pages']} pages"
@@ -103,11 +106,45 @@ def check_posting(
         return "its checksum does not hold"
     if mapped[offset : offset + len(value)] != value:
         return f"is not at byte {offset}, where the directory has it"
+    return ""
+
+
+def check_raw(
+    value: memoryview, record: NDArray[Any], form: Form, primary: NDArray[np.uint8]
+) -> str:
+    """Return what is wrong with the entries of a raw posting; count its primary rows."""
     try:
-        _, numbers, _ = posting.decode(value, int(record["count"]), row_bytes, cosine)
+        _, numbers, _ = posting.decode(value, int(record["count"]), form.row_bytes, form.cosine)
     except ValueError as error:
         return str(error)
     if len(np.unique(numbers)) != len(numbers) or numbers.max() >= len(primary):
         return "holds a row twice, or one that is not in the index"
     primary[numbers[: record["primary"]]] += 1
+    return ""
+
+
+def check_coded(
+    value: memoryview,
+    record: NDArray[Any],
+    form: Form,
+    primary: NDArray[np.uint8],
+    first: int,
+    codes: NDArray[np.uint8],
+) -> str:
+    """Return what is wrong with the entries of a coded posting; count its primary rows."""
+    own = int(record["primary"])
+    copies = int(record["count"]) - own
+    try:
+        _, _, numbers, records = posting.decode_coded(
+            value, own, copies, form.row_bytes, form.cosine, form.groups
+        )
+    except ValueError as error:
+        return str(error)
+    if len(np.unique(numbers)) != copies or (copies and numbers.max() >= len(primary)):
+        return "holds a row twice, or one that is not in the index"
+    if ((numbers >= first) & (numbers < first + own)).any():
+        return "holds a copy of its own"
+    if not np.array_equal(records, codes[numbers]):
+        return f"its codes are not those of {FIRST}"
+    primary[first : first + own] += 1
     return ""

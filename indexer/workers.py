@@ -6,8 +6,9 @@ of workers, so the result is the same for any number of them.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+AHEAD = 4  # units a thread that may be under way or waiting to be taken
 
 
 class Workers:
@@ -24,8 +27,17 @@ class Workers:
         self._pool, self.threads = pool, threads
 
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield work(item) in the order of the items; the first error ends it."""
-        return self._pool.map(work, items)
+        """Yield work(item) in the order of the items; the first error ends it.
+
+        Results wait for whoever takes them, but never more than a few a thread.
+        """
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(self._pool.submit(work, item))
+            if len(waiting) > AHEAD * self.threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @contextmanager

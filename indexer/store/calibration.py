@@ -1,12 +1,14 @@
 """The calibration: what to read for a wanted recall, as measured when the index was built.
 
-One law ranks the postings of a query (longspan.cext.prune); for each calibrated k and recall the
-table holds the threshold on it, how many heads must be ranked, and what a query then reads.
+For each tier, that is what is resident (longspan.cext.coded; raw postings have tier 0 alone), one
+law ranks the postings of a query (longspan.cext.prune); and for each calibrated k and recall a
+table holds the threshold on it, how many heads must be ranked, and how many candidates by code get
+an exact distance.
 """
 
 from bisect import bisect_left
 from dataclasses import asdict, dataclass
-from math import log
+from math import ceil, log
 from typing import Any, Self
 
 RECALLS = (
@@ -17,58 +19,75 @@ RECALLS = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one search will do: rank this many heads, read postings that promise the threshold."""
+    """What one search will do: rank heads, read postings that promise enough, rerank candidates."""
 
     ranked: int
     threshold: float
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The plans of one tier; all but the law are (len(ks), len(recalls)).
+
+    law                exponents of rank, distance and crowding (longspan.cext.prune)
+    threshold, ranked  see Plan
+    depth              see Plan; 0 with raw postings
+    postings, pages    mean postings read (or, of resident codes, scanned), and mean pages read
+                       for candidates: for people and `info`
+    """
+
+    law: list[float]
+    threshold: list[list[float]]
+    ranked: list[list[int]]
+    depth: list[list[int]]
+    postings: list[list[float]]
+    pages: list[list[float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """The table.
+    """The tables.
 
-    queries, source        how many queries it was measured with, and whose
-    law                    exponents of rank, distance and crowding (longspan.cext.prune)
-    ks, recalls            its axes, ascending
-    threshold, ranked      (len(ks), len(recalls))
-    postings               the same shape: mean postings read, for people and `info`
+    queries, source  how many queries they were measured with, and whose
+    ks, recalls      the axes, ascending
+    tiers            a table for each tier
     """
 
     queries: int
     source: str
-    law: list[float]
     ks: list[int]
     recalls: list[float]
-    threshold: list[list[float]]
-    ranked: list[list[int]]
-    postings: list[list[float]]
+    tiers: list[Table]
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Return the calibration that as_dict() gave."""
-        return cls(**data)
+        return cls(**{**data, "tiers": [Table(**table) for table in data["tiers"]]})
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON types."""
         return asdict(self)
 
-    def plan(self, k: int, recall: float) -> Plan:
+    def plan(self, tier: int, k: int, recall: float) -> Plan:
         """Return the settings for k and recall, between the calibrated ones.
 
-        Linear in log k and in recall; beyond the last k the slope of the last two goes on, and a
-        recall above the last calibrated one takes its settings.
+        Linear in log k; beyond the last k the slope of the last two goes on. Raw postings are
+        linear in recall; with codes two settings work together, so the next calibrated recall is
+        taken. A recall above the last one takes its settings.
         """
+        table = self.tiers[tier]
         low, part = place([log(known) for known in self.ks], log(k))
-        rows = (low, min(low + 1, len(self.ks) - 1))
-        threshold = [between(self.recalls, self.threshold[row], recall) for row in rows]
-        ranked = [
-            between(self.recalls, [float(x) for x in self.ranked[row]], recall) for row in rows
-        ]
         part = min(part, 4.0)
-        return Plan(
-            ranked=max(1, round(ranked[0] + part * (ranked[1] - ranked[0]))),
-            threshold=threshold[0] + part * (threshold[1] - threshold[0]),
-        )
+        rows = (low, min(low + 1, len(self.ks) - 1))
+        if table.depth[0][0]:
+            recall = self.recalls[min(bisect_left(self.recalls, recall), len(self.recalls) - 1)]
+
+        def at(values: list[list[Any]]) -> float:
+            first, last = (between(self.recalls, values[row], recall) for row in rows)
+            return first + part * (last - first)
+
+        return Plan(max(1, round(at(table.ranked))), at(table.threshold), ceil(at(table.depth)))
 
 
 def place(axis: list[float], at: float) -> tuple[int, float]:
@@ -79,7 +98,7 @@ def place(axis: list[float], at: float) -> tuple[int, float]:
     return low, (at - axis[low]) / (axis[low + 1] - axis[low])
 
 
-def between(axis: list[float], values: list[float], at: float) -> float:
+def between(axis: list[float], values: list[Any], at: float) -> float:
     """Return the value at a point of the axis; the ends hold beyond them."""
     low, part = place(axis, min(at, axis[-1]))
-    return values[low] + part * (values[min(low + 1, len(values) - 1)] - values[low])
+    return float(values[low] + part * (values[min(low + 1, len(values) - 1)] - values[low]))

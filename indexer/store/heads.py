@@ -48,6 +48,10 @@ class Heads:
             as_bytes(inner), as_bytes(heads), children, dtype, space.width, self.levels
         )
 
+    def lift(self, queries: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return queries (nq, dim) in the head space, as the tree takes them: (nq, bytes)."""
+        return as_bytes(np.ascontiguousarray(self.space.lift_queries(queries)))
+
     def nearest(
         self, queries: NDArray[Any], m: int, beam: int | None = None
     ) -> tuple[HeadIds, Distances, int]:
@@ -56,7 +60,7 @@ class Heads:
         queries  (nq, dim)  as the index takes them
         beam     nodes of the lowest inner level to expand; default from m
         """
-        lifted = as_bytes(np.ascontiguousarray(self.space.lift_queries(queries)))
+        lifted = self.lift(queries)
         found = np.empty((len(queries), m), np.uint32)
         dist = np.empty((len(queries), m), np.float32)
         scored = self.tree.nearest(lifted, beams(self.levels, m, beam), dist, found)

@@ -22,6 +22,7 @@ class Manifest:
 
     entries      vectors stored, copies included
     config       the dials as given; dials: the values that were chosen for those left open
+    codec        its kind, why it was chosen, and its numbers (longspan.indexer.store.codec)
     stages       seconds of each build stage
     input        name, size and fingerprint of the file it was built from
     calibration  see longspan.indexer.store.calibration
@@ -42,6 +43,7 @@ class Manifest:
     radius: float
     config: dict[str, Any]
     dials: dict[str, Any]
+    codec: dict[str, Any]
     stages: dict[str, float]
     input: dict[str, Any]
     calibration: dict[str, Any]

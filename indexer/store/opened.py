@@ -1,0 +1,106 @@
+"""The parts of an index that a search runs on, opened from its files."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.cext.coded import Coded
+from longspan.cext.ids import Ids
+from longspan.cext.scan import Postings
+from longspan.cext.scanner import Scanner
+from longspan.cext.search import Searcher
+from longspan.indexer.store import postings as store
+from longspan.indexer.store.codec import FIRST, SECOND, Codec
+from longspan.indexer.store.heads import Heads
+from longspan.indexer.store.layout import DIRECTORY, IDS, SHARD
+from longspan.indexer.store.space import CODES, DTYPES, HeadSpace, inverse_norms
+
+METRIC_CODES = {"l2": 0, "ip": 1, "cosine": 2}  # as in cext/scanner.pxd
+NO_CODES = np.empty((0, 0), np.uint8)
+NO_FLOATS, NO_TURNED = np.empty(0, np.float32), np.empty((0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """An index's files as arrays and mappings, and its codec; None when its postings are raw."""
+
+    directory: Path
+    space: HeadSpace
+    heads: Heads
+    codec: Codec | None
+
+    @cached_property
+    def records(self) -> NDArray[Any]:
+        """The directory of postings."""
+        records: NDArray[Any] = np.load(self.directory / DIRECTORY)
+        return records
+
+    @cached_property
+    def ids(self) -> Ids:
+        """The ids, mapped."""
+        return Ids(store.map_array(self.directory / IDS))
+
+    @cached_property
+    def primary(self) -> NDArray[np.uint32]:
+        """How many vectors each posting is the nearest of."""
+        return np.ascontiguousarray(self.records["primary"])
+
+    def codes(self, tier: int) -> list[NDArray[np.uint8]]:
+        """Return the codes that a tier keeps resident, mapped."""
+        return [np.load(self.directory / name, mmap_mode="r") for name in (FIRST, SECOND)[:tier]]
+
+    def scanner(self, codes: list[NDArray[np.uint8]]) -> Scanner:
+        """Return the postings, opened for searching with the codes of a tier."""
+        mapped = store.map_file(self.directory / SHARD)
+        offsets = np.ascontiguousarray(self.records["offset"])
+        space = self.space
+        shape = (CODES[space.dtype], space.dim, METRIC_CODES[space.metric])
+        if self.codec is None:
+            counts = np.ascontiguousarray(self.records["count"])
+            return Postings(mapped, offsets, counts, *shape)
+        first, second = [*codes, NO_CODES, NO_CODES][:2]
+        return Coded(
+            mapped,
+            offsets,
+            self.primary,
+            *shape,
+            copies=np.ascontiguousarray(self.records["count"] - self.primary),
+            books=self.codec.books,
+            groups=self.codec.groups,
+            scales=self.codec.meaning.scales,
+            unit=self.codec.meaning.unit,
+            ratio=self.codec.meaning.ratio,
+            first_tier=first,
+            second_tier=second,
+            tree=self.heads.tree,
+        )
+
+    def searcher(self, scanner: Scanner, law: list[float]) -> Searcher:
+        """Return the whole search on opened postings."""
+        tree = self.heads.tree
+        return Searcher(tree, scanner, self.ids, np.array(law, np.float32), self.primary)
+
+    def turn(self, queries: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what the codec wants of queries: turned, and with ip |q|^2 + radius^2."""
+        if self.codec is None:
+            return NO_TURNED, NO_FLOATS
+        lifted = self.space.lift_queries(queries)
+        turned = self.codec.turn(lifted)
+        if self.space.metric != "ip":
+            return turned, NO_FLOATS
+        squares = np.einsum("ij,ij->i", lifted, lifted) + np.float32(self.space.radius**2)
+        return turned, squares
+
+    def inverses(self, queries: NDArray[Any]) -> NDArray[np.float32]:
+        """Return 1 / |query| for cosine, nothing for the other metrics."""
+        return inverse_norms(queries) if self.space.metric == "cosine" else NO_FLOATS
+
+    @property
+    def query_dtype(self) -> np.dtype[Any]:
+        """Return the type that the postings' kernels take queries in."""
+        dtype = DTYPES[self.space.dtype]
+        return np.dtype(np.float32) if dtype.kind == "f" else dtype
