@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext import prune
 from longspan.indexer.errors import BadQuery
+from longspan.indexer.store.calibration import Plan
+from longspan.indexer.store.heads import beams
 
 if TYPE_CHECKING:
     from longspan.service.index import Index
 
 MAX_K = 1000
-
-HeadIds = NDArray[np.uint32]
+READ_ALL = float(np.finfo(np.float32).min)  # a threshold that every posting promises
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,19 @@ class SearchParams:
 
     probes  read exactly this many postings
     beam    nodes of the lowest level of the head tree to expand
+    depth   candidates by code that get an exact distance
     exact   read every posting
     BadQuery when a number is below 1.
     """
 
     probes: int | None = None
     beam: int | None = None
+    depth: int | None = None
     exact: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in (("probes", self.probes), ("beam", self.beam)):
+        for name in ("probes", "beam", "depth"):
+            value = getattr(self, name)
             if value is not None and value < 1:
                 raise BadQuery(f"{name} is {value}, must be at least 1")
 
@@ -48,7 +51,9 @@ class SearchStats:
     postings_read: int
     postings_pruned: int
     vectors_scored: int
+    codes_scored: int
     bytes_read: int
+    pages_read: int
     head_ms: float
     scan_ms: float
     total_ms: float
@@ -71,12 +76,21 @@ class Answer(NamedTuple):
     stats: SearchStats | None
 
 
-class Choice(NamedTuple):
-    """The postings that each query reads: the first counts[i] of probes[i]."""
+class Cost(NamedTuple):
+    """What a search took: counts over all its queries, and seconds."""
 
-    probes: HeadIds
-    counts: NDArray[np.uint32]
-    scored: int
+    heads: int
+    postings: int
+    vectors: int
+    codes: int
+    bytes: int
+    pages: int
+    head_seconds: float
+    scan_seconds: float
+    ranked: int = 0
+
+
+NOTHING = Cost(0, 0, 0, 0, 0, 0, 0.0, 0.0)
 
 
 def search(
@@ -85,67 +99,73 @@ def search(
     """Return the k nearest vectors of checked queries (nq, dim)."""
     start = perf_counter()
     dist = np.empty((len(queries), k), np.float32)
-    rows = np.empty((len(queries), k), np.uint32)
-    asked, inverses = queries.view(np.uint8), index.inverse_norms(queries)
-    if params.exact or recall >= 1:
-        choice, ranked = None, start
-        postings, scored, read = index.postings.scan_every(asked, inverses, dist, rows)
+    ids = np.empty((len(queries), k), np.int64)
+    inverses = index.parts.inverses(queries)
+    if len(queries) == 0:
+        cost = NOTHING
+    elif params.exact or recall >= 1:
+        cost = search_every(index, queries.view(np.uint8), inverses, dist, ids)
     else:
-        choice, ranked = choose(index, queries, k, recall, params), perf_counter()
-        postings, scored, read = index.postings.scan(
-            asked, inverses, choice.probes, choice.counts, dist, rows
-        )
-    ids = index.ids_of(rows)
-    done = perf_counter()
+        cost = search_some(index, queries, inverses, recall, params, dist, ids)
     stats = SearchStats(
         queries=len(queries),
         recall_target=recall,
-        heads_scored=choice.scored if choice else 0,
-        postings_read=postings,
-        postings_pruned=choice.probes.size - postings if choice else 0,
-        vectors_scored=scored,
-        bytes_read=read,
-        head_ms=(ranked - start) * 1e3,
-        scan_ms=(done - ranked) * 1e3,
-        total_ms=(done - start) * 1e3,
+        heads_scored=cost.heads,
+        postings_read=cost.postings,
+        postings_pruned=cost.ranked - cost.postings if cost.ranked else 0,
+        vectors_scored=cost.vectors,
+        codes_scored=cost.codes,
+        bytes_read=cost.bytes,
+        pages_read=cost.pages,
+        head_ms=cost.head_seconds * 1e3,
+        scan_ms=cost.scan_seconds * 1e3,
+        total_ms=(perf_counter() - start) * 1e3,
     )
     return Answer(ids, dist, stats)
 
 
-def choose(
-    index: "Index", queries: NDArray[Any], k: int, recall: float, params: SearchParams
-) -> Choice:
-    """Return the nearest postings of each query, and how many of them it reads."""
+def search_every(
+    index: "Index",
+    queries: NDArray[np.uint8],
+    inverses: NDArray[np.float32],
+    dist: NDArray[np.float32],
+    ids: NDArray[np.int64],
+) -> Cost:
+    """Fill dist and ids from every posting."""
+    start = perf_counter()
+    rows = np.empty(dist.shape, np.uint32)
+    postings, vectors, read = index.postings.scan_every(queries, inverses, dist, rows)
+    index.parts.ids.look_up(rows, ids)
+    return Cost(0, postings, vectors, 0, read, 0, 0.0, perf_counter() - start)
+
+
+def search_some(
+    index: "Index",
+    queries: NDArray[Any],
+    inverses: NDArray[np.float32],
+    recall: float,
+    params: SearchParams,
+    dist: NDArray[np.float32],
+    ids: NDArray[np.int64],
+) -> Cost:
+    """Fill dist and ids from the postings that are worth reading."""
     heads = index.manifest.heads
+    lifted, turned = index.heads.lift(queries), index.parts.turn(queries)
+    plan = index.plan(dist.shape[1], recall)
+    depth = params.depth or plan.depth
     if params.probes is not None:
-        m = min(params.probes, heads)
-        probes, dist, scored = index.heads.nearest(queries, m, params.beam)
-        return Choice(probes, np.isfinite(dist).sum(axis=1, dtype=np.uint32), scored)
-    plan = index.plan(k, recall)
-    counts = np.empty(len(queries), np.uint32)
-    m, spent = min(plan.ranked, heads), 0
+        plan = Plan(params.probes, READ_ALL)
+    m = min(plan.ranked, heads)
     while True:
-        probes, dist, scored = index.heads.nearest(queries, m, params.beam)
-        spent += scored
-        least = prune.choose(dist, index.law, plan.threshold, counts)
-        # Each posting has at least `fewest` vectors that no other has as its primary ones.
-        enough = least * index.fewest >= k or holds_enough(index, probes, counts, k)
-        if enough or m == heads or params.beam is not None:
-            return Choice(probes, counts, spent)
-        m = min(2 * m, heads)
-
-
-def holds_enough(index: "Index", probes: HeadIds, counts: NDArray[np.uint32], k: int) -> bool:
-    """Raise counts until each query reads k different vectors; return whether the probes do.
-
-    A low recall or a large k may be content with less, but an answer is never short of k for it.
-    """
-    known = probes < len(index.primary)
-    held = np.where(known, index.primary[np.where(known, probes, 0)], 0).cumsum(axis=1)
-    short = (held < k).sum(axis=1)
-    found = known.sum(axis=1)  # a narrow beam finds less than was asked for
-    np.maximum(counts, np.minimum(short + 1, found), out=counts, casting="unsafe")
-    return bool((short < found).all())
+        beam = beams(index.heads.levels, m, params.beam)
+        settle = params.probes is not None or params.beam is not None or m == heads
+        cost = index.searcher.search(
+            queries.view(np.uint8), lifted, inverses, beam, m, plan.threshold, settle,
+            *turned, depth, dist, ids,
+        )  # fmt: skip
+        if cost is not None:
+            return Cost(*cost, ranked=len(queries) * m)
+        m = min(2 * m, heads)  # too few vectors among the postings that were ranked
 
 
 def check_k(k: int) -> None:

@@ -1,31 +1,34 @@
 """An opened index: its files mapped, its calibration at hand. `search` is all that a user needs."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from longspan.cext.ids import Ids
-from longspan.cext.scan import Postings
 from longspan.indexer.errors import BadQuery, DamagedIndex
 from longspan.indexer.store import heads as store_heads
-from longspan.indexer.store import postings as store
 from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.codec import FILES as CODED
+from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.layout import DIRECTORY, IDS, SHARD
 from longspan.indexer.store.manifest import Manifest, file_problem
-from longspan.indexer.store.space import CODES, DTYPES, HeadSpace, inverse_norms
-from longspan.service import engine
+from longspan.indexer.store.opened import Parts
+from longspan.indexer.store.space import DTYPES, HeadSpace
+from longspan.service import engine, memory
 from longspan.service import queries as door
 from longspan.service.engine import Answer, SearchParams
+from longspan.service.memory import Budget
 
 PLANS = 256  # pairs of k and recall whose settings are kept: looking one up takes 10 us
-NO_NORMS = np.empty(0, np.float32)
 RESIDENT = (*store_heads.FILES, DIRECTORY)  # read whole at opening, into the page cache
 FILES = (*RESIDENT, SHARD, IDS)
-METRIC_CODES = {"l2": 0, "ip": 1, "cosine": 2}  # as in cext/scan.pyx
+
+
+def is_coded(manifest: Manifest) -> bool:
+    """Return whether an index's copies are codes."""
+    return str(manifest.codec["kind"]) != "raw"
 
 
 class Index:
@@ -35,47 +38,49 @@ class Index:
     the postings are read from the disk as queries need them.
     """
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, budget: Budget) -> None:
         self.path, self.manifest, self._closed = path, manifest, False
         self.n, self.dim, self.metric = manifest.n, manifest.dim, manifest.metric
         self.dtype_name = manifest.dtype
         self.dtype = DTYPES[manifest.dtype]
         space = HeadSpace(manifest.metric, manifest.dtype, manifest.dim, manifest.radius)
-        directory = np.load(path / DIRECTORY)
         self.heads = Heads(path, space, manifest.levels)
+        codec = Codec.load(path, manifest.codec) if is_coded(manifest) else None
+        self.parts = Parts(path, space, self.heads, codec)
+        self.budget = budget
+        self.tier = budget.tier
+        codes = self.parts.codes(self.tier)
+        self.locked = memory.hold(codes)
         calibration = Calibration.from_dict(manifest.calibration)
-        self.law = np.array(calibration.law, np.float32)
-        self.plan = lru_cache(PLANS)(calibration.plan)
-        self.primary = np.ascontiguousarray(directory["primary"])
-        self.fewest = int(self.primary.min())
-        self.postings = Postings(
-            store.map_file(path / SHARD),
-            np.ascontiguousarray(directory["offset"]),
-            np.ascontiguousarray(directory["count"]),
-            CODES[manifest.dtype],
-            manifest.dim,
-            METRIC_CODES[manifest.metric],
-        )
-        self._ids = Ids(store.map_array(path / IDS))
+        self.plan = lru_cache(PLANS)(partial(calibration.plan, self.tier))
+        self.postings = self.parts.scanner(codes)
+        self.searcher = self.parts.searcher(self.postings, calibration.tiers[self.tier].law)
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(cls, path: str | Path, memory_limit: int | None = None) -> Self:
         """Open a published index.
+
+        memory_limit  bytes of it that may stay in memory: heads always, and codes as far as they
+                      fit; default: a quarter of what is free. The page cache comes on top and
+                      gives way to everybody else
+
 
         BadIndex when the directory holds none, DamagedIndex when a file is missing, has not the
         size that the manifest says, or, of the files that every search uses, not the content.
-        Postings and ids, which are not read whole here, are checked by `longspan verify`.
+        Postings, codes and ids, which are not read whole here, are checked by `longspan verify`.
+        DoesNotFit when the heads alone take more than memory_limit.
         """
         directory = Path(path)
         manifest = Manifest.read(directory)
-        if sorted(manifest.files) != sorted(FILES):
+        if sorted(manifest.files) != sorted(FILES + (CODED if is_coded(manifest) else ())):
             raise DamagedIndex(f"{directory}: the manifest lists {', '.join(manifest.files)}")
         for name, record in manifest.files.items():
             problem = file_problem(directory / name, record, whole=name in RESIDENT)
             if problem:
                 raise DamagedIndex(f"{directory / name}: {problem}")
+        chosen = memory.choose(directory, manifest, memory_limit)
         try:
-            return cls(directory, manifest)
+            return cls(directory, manifest, chosen)
         except Exception as error:  # whatever contents that fit no checksum of ours may cause
             raise DamagedIndex(f"{directory}: {error}; try `longspan verify`") from error
 
@@ -106,31 +111,19 @@ class Index:
         if not 0 < recall <= 1:
             raise BadQuery(f"recall is {recall}, must be above 0 and at most 1")
         accepted = door.accept(queries, self.dtype, self.dim, self.metric)
-        answer = engine.search(self, accepted, k, recall, params or SearchParams())
+        try:
+            answer = engine.search(self, accepted, k, recall, params or SearchParams())
+        except ValueError as error:  # a posting named a row that the index has not
+            raise DamagedIndex(f"{self.path}: {error}; try `longspan verify`") from error
         if max_distance is not None:
             far = answer.distances > max_distance
             answer.ids[far], answer.distances[far] = -1, np.inf
         return answer if stats else Answer(answer.ids, answer.distances, None)
 
-    def inverse_norms(self, queries: NDArray[Any]) -> NDArray[np.float32]:
-        """Return 1 / |query| for cosine, nothing for the other metrics."""
-        if self.metric != "cosine":
-            return NO_NORMS
-        return inverse_norms(queries)
-
-    def ids_of(self, rows: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """Return the ids of rows of the index; DamagedIndex when a posting named no row of it."""
-        ids = np.empty(rows.shape, np.int64)
-        try:
-            self._ids.look_up(rows, ids)
-        except ValueError as error:
-            raise DamagedIndex(f"{self.path}: {error}; try `longspan verify`") from error
-        return ids
-
     def close(self) -> None:
         """Let go of the mapped files once no search uses them; it cannot be searched again."""
         self._closed = True
-        for name in ("postings", "heads", "_ids"):
+        for name in ("searcher", "postings", "parts", "heads"):
             self.__dict__.pop(name, None)
 
     def __enter__(self) -> Self:
