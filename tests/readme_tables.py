@@ -17,8 +17,11 @@ def of_dials() -> list[str]:
     for spec in fields(BuildConfig):
         flag = "--" + spec.name.replace("_", "-")
         default = "from the data" if spec.default is None else _number(spec.default)
-        low, high = (_number(spec.metadata[end]) for end in ("low", "high"))
-        lines.append(f"| `{flag}` | {default} | {low} to {high} | {spec.metadata['help']} |")
+        if "among" in spec.metadata:
+            range_ = ", ".join(spec.metadata["among"])
+        else:
+            range_ = " to ".join(_number(spec.metadata[end]) for end in ("low", "high"))
+        lines.append(f"| `{flag}` | {default} | {range_} | {spec.metadata['help']} |")
     return lines
 
 
@@ -48,6 +51,8 @@ def written(text: str) -> str:
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 

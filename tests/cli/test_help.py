@@ -29,6 +29,9 @@ def test_every_dial_has_a_flag_with_its_help_and_range() -> None:
     for dial in fields(BuildConfig):
         assert f"--{dial.name.replace('_', '-')} " in text
         assert dial.metadata["help"][1:] in text
+        if "among" in dial.metadata:
+            assert f"[{'|'.join(dial.metadata['among'])}]" in text
+            continue
         assert f"[{dial.metadata['low']:,} to {dial.metadata['high']:,}" in text
 
 

@@ -8,17 +8,17 @@ import pytest
 from longspan.cext import posting
 from longspan.indexer.verify import verify
 from longspan.service import Index
-from tests.golden.write import METRICS
+from tests.golden.write import KINDS
 
 V1 = Path(__file__).parent / "v1"
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_an_index_of_format_1_answers_as_it_did(metric: str) -> None:
-    assert verify(V1 / metric / "index") == []
-    answers = np.load(V1 / metric / "answers.npz")
-    with Index.open(V1 / metric / "index") as index:
-        found = index.search(np.load(V1 / metric / "base.npy")[:8], 7, 1.0)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_index_of_format_1_answers_as_it_did(kind: str) -> None:
+    assert verify(V1 / kind / "index") == []
+    answers = np.load(V1 / kind / "answers.npz")
+    with Index.open(V1 / kind / "index") as index:
+        found = index.search(np.load(V1 / kind / "base.npy")[:8], 7, 1.0)
     np.testing.assert_allclose(found.distances, answers["distances"], rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(found.ids, answers["ids"])
 

@@ -11,22 +11,29 @@ import numpy as np
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.store.manifest import FORMAT
+from longspan.indexer.store.space import DTYPES
 from longspan.service import Index
 
 HERE = Path(__file__).parent
-METRICS = {"l2": "u8", "ip": "f32", "cosine": "f16"}
+KINDS = {  # folder: metric, dtype, codec
+    "l2": ("l2", "u8", "raw"),
+    "ip": ("ip", "f32", "raw"),
+    "cosine": ("cosine", "f16", "raw"),
+    "pq": ("l2", "u8", "pq"),
+    "rabitq": ("cosine", "f16", "rabitq"),
+    "pq-ip": ("ip", "i8", "pq"),
+}
 
 
 def main() -> None:
-    """Write one small index a metric, its vectors, and the answers to its own first rows."""
+    """Write one small index a kind, its vectors, and the answers to its own first rows."""
     rng = np.random.default_rng(1)
-    for metric, dtype in METRICS.items():
-        folder = HERE / f"v{FORMAT}" / metric
+    for name, (metric, dtype, codec) in KINDS.items():
+        folder = HERE / f"v{FORMAT}" / name
         folder.mkdir(parents=True)
-        rows = rng.integers(1, 200, (48, 5))
-        kind = {"u8": np.uint8, "f16": np.float16, "f32": np.float32}[dtype]
-        np.save(folder / "base.npy", rows.astype(kind))
-        config = BuildConfig(heads=6, posting_pages=1, calibration=10)
+        rows = rng.integers(1, 120, (48, 5))
+        np.save(folder / "base.npy", rows.astype(DTYPES[dtype]))
+        config = BuildConfig(codec=codec, heads=6, posting_pages=1, calibration=10)
         build(folder / "base.npy", folder / "index", metric=metric, threads=1, config=config)
         with Index.open(folder / "index") as index:
             answer = index.search(np.load(folder / "base.npy")[:8], 7, 1.0)

@@ -232,19 +232,25 @@ def test_a_killed_build_leaves_no_index_and_does_not_hinder_the_next(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base.npy", "index"]
 
 
-def test_build_stays_inside_the_memory_it_announces(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("codec", "groups"), [("raw", 0), ("pq", 8)])
+def test_build_stays_inside_the_memory_it_announces(
+    tmp_path: Path, codec: str, groups: int
+) -> None:
     rows = np.random.default_rng(1).integers(0, 255, (200_000, 64)).astype(np.uint8)
     np.save(tmp_path / "base.npy", rows)
     code = (
+        f"codec, groups = {codec!r}, {groups}\n"
         "import resource, sys\n"
         "from longspan.indexer import dials, memory, build\n"
         "from longspan.indexer.config import BuildConfig\n"
+        "config = BuildConfig(codec=codec)\n"
+        "from longspan.indexer.form import Form\n"
         "from longspan.indexer.reader import open_vectors\n"
         "from longspan.indexer.store.space import HeadSpace\n"
-        "config, vectors = BuildConfig(), open_vectors('base.npy')\n"
-        "chosen = dials.choose(vectors.n, 64, False, config)\n"
-        "said = memory.peak(vectors, HeadSpace('l2', 'u8', 64), chosen, config, 1000)\n"
-        "build('base.npy', 'index', memory_limit=said)\n"
+        "vectors, form = open_vectors('base.npy'), Form(64, False, groups)\n"
+        "chosen = dials.choose(vectors.n, form, config)\n"
+        "said = memory.peak(vectors, HeadSpace('l2', 'u8', 64), form, chosen, config, 1000)\n"
+        "build('base.npy', 'index', memory_limit=said, config=config)\n"
         "print(said, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)\n"
     )
     done = subprocess.run(

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longspan.cext import posting
 from longspan.indexer import cluster, dials, entries, fit
 from longspan.indexer.balance import balanced_kmeans, cheapest
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadConfig
+from longspan.indexer.form import Form
 from longspan.indexer.progress import SILENT
 from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.store.space import HeadSpace
@@ -112,7 +112,7 @@ def test_entries_hold_every_vector_at_its_nearest_head_and_never_too_many(
     primary = rng.permutation(np.arange(n) % heads)  # at most 4 under each head
     others = [[h for h in rng.permutation(heads) if h != own][: columns - 1] for own in primary]
     copies = copies_of([[own, *more] for own, more in zip(primary, others, strict=True)], columns)
-    made = entries.arrange(copies, heads, cap)
+    made = entries.arrange(copies, heads, lambda primary: cap - primary)
 
     assert sorted(made.order) == list(range(n))
     assert (np.diff(made.starts) <= cap).all()
@@ -130,22 +130,32 @@ def test_entries_hold_every_vector_at_its_nearest_head_and_never_too_many(
 
 def test_the_farthest_copies_give_way_in_a_full_posting() -> None:
     copies = copies_of([[0], [1, 0], [2, 0], [3, 0]], 2)
-    made = entries.arrange(copies, 4, cap=3)
+    made = entries.arrange(copies, 4, lambda primary: 3 - primary)
     assert made.of(0).tolist() == [0, 1, 2]
     assert copies.heads[3].tolist() == [3, NOBODY]
 
 
-@given(n=st.integers(1, 10**7), row=st.integers(1, 16_000), cosine=st.booleans())
+@given(
+    n=st.integers(1, 10**7),
+    row=st.integers(1, 16_000),
+    cosine=st.booleans(),
+    groups=st.integers(0, 200),
+)
 def test_dials_give_postings_that_hold_a_vector_and_fit_their_pages(
-    n: int, row: int, cosine: bool
+    n: int, row: int, cosine: bool, groups: int
 ) -> None:
-    chosen = dials.choose(n, row, cosine, BuildConfig())
+    form = Form(row, cosine, groups)
+    chosen = dials.choose(n, form, BuildConfig())
     assert 1 <= chosen.heads <= n
     room = chosen.posting_pages * 4096 - 16
-    assert posting.size(chosen.cap, row, cosine) <= room
-    assert posting.size(chosen.cap + 1, row, cosine) > room
+    assert form.size(chosen.cap, 0) <= room
+    assert form.size(chosen.cap + 1, 0) > room
+    primary = np.arange(1, chosen.cap + 1)
+    copies = form.room(primary, chosen.posting_pages)
+    for own, more in zip(primary.tolist(), copies.tolist(), strict=True):
+        assert form.size(own, more) <= room < form.size(own, more + 1)
 
 
 def test_a_posting_too_small_for_one_vector_is_refused() -> None:
     with pytest.raises(BadConfig, match="posting_pages is 1, but one vector"):
-        dials.choose(1000, 5000, False, BuildConfig(posting_pages=1))
+        dials.choose(1000, Form(5000, False), BuildConfig(posting_pages=1))
