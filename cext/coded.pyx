@@ -15,6 +15,7 @@ vector less its head, coded as the direction p, scale = |x - c|^2 / <p, x - c> m
                ~  |q - c|^2 + (|x - c|^2 + 2 scale <c, p>) - 2 scale <q, p>
 
 The bracket is the addend, made at build time, so a query needs one table whatever the posting.
+Inner product has an addend of its own (longspan.indexer.codec).
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -422,6 +423,7 @@ cdef class Coded(Scanner):
             last = (at + size - 1) // 4096
             page = max(at // 4096, counted)
             batch.pages += max(last + 1, page) - page
+            batch.bytes += 4096 * (max(last + 1, page) - page)
             counted = max(counted, last + 1)
             while page <= last:
                 self.pages_asked.ask(page, &self.mapped[page * 4096], 1)

@@ -137,6 +137,8 @@ def describe(index: Path, manifest: "Manifest") -> list[str]:
             "vectors": f"{manifest.n:,} x {manifest.dim} {manifest.dtype}, {manifest.metric}",
             "postings": f"{manifest.heads:,}, with {each}",
             "input": f"{manifest.input['name']} ({show_size(manifest.input['bytes'])})",
+            "codec": f"{manifest.codec['kind']} ({manifest.codec['reason']})",
+            **memory_lines(manifest),
             "dials": ", ".join(
                 f"{name} {value}" for name, value in (manifest.dials | given).items()
             ),
@@ -144,6 +146,18 @@ def describe(index: Path, manifest: "Manifest") -> list[str]:
             "seconds": f"{sum(manifest.stages.values()):.1f} ({stages})",
         }
     )
+
+
+def memory_lines(manifest: "Manifest") -> dict[str, str]:
+    """Return a line for each tier of the memory dial."""
+    from longspan.indexer.store.tiers import tiers
+
+    lines: dict[str, str] = {}
+    for tier in tiers(manifest):
+        postings = f"{tier.postings} postings and " if tier.postings else ""
+        reads = f"a query reads {postings}{tier.pages} pages"
+        lines[f"memory {len(lines)}"] = f"{show_size(tier.bytes)} for {tier.resident}: {reads}"
+    return lines
 
 
 VERBS = (build, truth, info, verify)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from longspan.cext import codes as native
 from longspan.indexer.store.codec import GROUP, POINTS, TIERS, Codec, Meaning
+from longspan.indexer.store.space import HeadSpace
 from longspan.indexer.workers import Workers
 
 Floats = NDArray[np.float32]
@@ -27,25 +28,33 @@ HEADROOM = 4.0  # how far beyond the sample's largest addend others may go
 MARGIN = 2.0  # how far beyond the sample's scales
 
 
-def choose(kind: str, n: int, width: int) -> tuple[str, str]:
-    """Return the kind of codec for n vectors of some width, and why, when asked for "auto"."""
+def choose(kind: str, n: int, dim: int) -> tuple[str, str]:
+    """Return the kind of codec for n vectors of some dim, and why, when asked for "auto"."""
     if kind != "auto":
         return kind, "as asked"
-    if n < FEW_VECTORS or width < FEW_DIMS:
-        return "raw", f"{n:,} vectors of {width} dims are too few for codes"
-    if width >= MANY_DIMS:
-        return "rabitq", f"{width} dims, from {MANY_DIMS} on a bit each is best"
-    return "pq", f"{width} dims, below {MANY_DIMS} trained points are best"
+    if n < FEW_VECTORS or dim < FEW_DIMS:
+        return "raw", f"{n:,} vectors of {dim} dims are too few for codes"
+    if dim >= MANY_DIMS:
+        return "rabitq", f"{dim} dims, from {MANY_DIMS} on a bit each is best"
+    return "pq", f"{dim} dims, below {MANY_DIMS} trained points are best"
 
 
-def train(kind: str, reason: str, lifted: Floats, heads: Floats, seed: int, pool: Workers) -> Codec:
+def train(
+    kind: str,
+    reason: str,
+    space: HeadSpace,
+    lifted: Floats,
+    heads: Floats,
+    seed: int,
+    pool: Workers,
+) -> Codec:
     """Return a codec for vectors like these.
 
     lifted  (s, width)  a sample, in the head space
     heads   (s, width)  the head of each, as stored
     """
     rng = np.random.default_rng(seed)
-    centre = lifted.mean(axis=0)
+    centre = lifted[:, : space.dim].mean(axis=0)
     width = -(-len(centre) // GROUP) * GROUP
     blank = Meaning(kind=kind, reason=reason, scale_low=0, scale_step=0, unit=1, ratio=1)
     if kind == "rabitq":
@@ -59,7 +68,7 @@ def train(kind: str, reason: str, lifted: Floats, heads: Floats, seed: int, pool
         for tier in range(TIERS):
             books[tier] = trained(rest, seed, pool)
             rest -= points_of(codes_of(rest, books[tier]), books[tier])
-    return Codec(measure(codec, lifted, heads), centre, codec.signs, codec.books)
+    return Codec(measure(codec, space, lifted, heads), centre, codec.signs, codec.books)
 
 
 def corners() -> Floats:
@@ -123,10 +132,9 @@ def along(points: Floats, rest: Floats) -> tuple[Floats, Floats]:
     return square, np.where(useful, square / np.where(useful, dots, 1), 0).astype(np.float32)
 
 
-def measure(codec: Codec, lifted: Floats, heads: Floats) -> Meaning:
+def measure(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> Meaning:
     """Return the numbers by which scalars are stored, from a sample."""
-    turned = codec.turn(heads)
-    rest = codec.turn(lifted) - turned
+    rest = codec.turn(lifted) - codec.turn(heads)
     first = first_codes(codec, rest)
     second = second_codes(codec, rest, first)
     points = points_of(first, codec.books[0])
@@ -135,7 +143,7 @@ def measure(codec: Codec, lifted: Floats, heads: Floats) -> Meaning:
     some = (scale > 0) & (scale_both > 0)
     scales = scale[some] if some.any() else np.ones(1, np.float32)
     low, high = np.log(scales.min() / MARGIN), np.log(scales.max() * MARGIN)
-    addend = square + 2 * scale * np.einsum("ij,ij->i", points, turned)
+    addend = addends(codec, space, lifted, heads, scale[:, None] * points, square)
     largest = HEADROOM * max(float(np.abs(addend).max()), 1e-30)
     return Meaning(
         kind=codec.meaning.kind,
@@ -147,7 +155,32 @@ def measure(codec: Codec, lifted: Floats, heads: Floats) -> Meaning:
     )
 
 
-def encode(codec: Codec, lifted: Floats, heads: Floats) -> tuple[Bytes, Bytes]:
+def addends(
+    codec: Codec,
+    space: HeadSpace,
+    lifted: Floats,
+    heads: Floats,
+    points: Floats,
+    square: Floats,
+) -> Floats:
+    """Return what an estimate adds to |q - c|^2 - 2 <q, points>: see longspan.cext.coded.
+
+    points  (n, groups * 8)  scaled, that stand for the vectors less their heads
+    square  (n,)             squared distance of vectors and heads
+
+    With inner product |q - x|^2 = |q|^2 + radius^2 - 2 <q, x> exactly, so only <q, x - c> is
+    estimated, and the added dimension, in which q and x lie far apart, makes no error.
+    """
+    if space.metric != "ip":
+        along_head: Floats = np.einsum("ij,ij->i", points, codec.turn(heads))
+        return square + 2 * along_head
+    rest = (lifted - heads)[:, : space.dim]
+    norms = np.einsum("ij,ij->i", heads, heads, dtype=np.float64)
+    given: Floats = (space.radius**2 - norms - 2 * (rest @ codec.centre)).astype(np.float32)
+    return given
+
+
+def encode(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> tuple[Bytes, Bytes]:
     """Return the records of both tiers, as longspan.cext.layout has them.
 
     lifted   (n, width)  vectors in the head space
@@ -155,8 +188,7 @@ def encode(codec: Codec, lifted: Floats, heads: Floats) -> tuple[Bytes, Bytes]:
     returns  (n, groups + 3) and (n, groups + 2)
     """
     meaning = codec.meaning
-    turned = codec.turn(heads)
-    rest = codec.turn(lifted) - turned
+    rest = codec.turn(lifted) - codec.turn(heads)
     first = first_codes(codec, rest)
     second = second_codes(codec, rest, first)
     points = points_of(first, codec.books[0])
@@ -164,10 +196,12 @@ def encode(codec: Codec, lifted: Floats, heads: Floats) -> tuple[Bytes, Bytes]:
     with np.errstate(divide="ignore"):
         byte = (np.log(scale) - meaning.scale_low) / meaning.scale_step
     byte = np.where(scale > 0, np.clip(np.rint(byte), 1, POINTS - 1), 0).astype(np.uint8)
-    stored = meaning.scales[byte]
-    addend = square + 2 * stored * np.einsum("ij,ij->i", points, turned)
-    points += points_of(second, codec.books[1])
-    addend_both = square + 2 * meaning.ratio * stored * np.einsum("ij,ij->i", points, turned)
+    stored = meaning.scales[byte][:, None]
+    both = points + points_of(second, codec.books[1])
+    addend, addend_both = (
+        addends(codec, space, lifted, heads, scaled, square)
+        for scaled in (stored * points, meaning.ratio * stored * both)
+    )
     return (
         np.hstack([first, byte[:, None], halves(addend / meaning.unit)]),
         np.hstack([second, halves(addend_both / meaning.unit)]),
@@ -176,4 +210,5 @@ def encode(codec: Codec, lifted: Floats, heads: Floats) -> tuple[Bytes, Bytes]:
 
 def halves(values: Floats) -> Bytes:
     """Return values as the bytes of float16, (n, 2); what does not fit is as large as can be."""
-    return np.clip(values, -65504, 65504).astype("<f2")[:, None].view(np.uint8)
+    rounded: Bytes = np.clip(values, -65504, 65504).astype("<f2")[:, None].view(np.uint8)
+    return rounded

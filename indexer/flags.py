@@ -26,6 +26,15 @@ threads = click.option(
 )  # fmt: skip
 
 
+def serving_memory(verb: Verb) -> Verb:
+    """Add --memory to a verb that opens an index for searching."""
+    return click.option(
+        "--memory", type=size, metavar="SIZE",
+        help="Most of the index to keep in memory, such as 4GiB: heads, and codes as far as they "
+        "fit. Default: a quarter of what is free.",
+    )(verb)  # fmt: skip
+
+
 def size(text: str) -> int:
     """Return the bytes of 1GiB and the like; a usage error when it is no size."""
     try:

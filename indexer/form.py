@@ -61,6 +61,6 @@ class Form:
         return np.array([pages_for(size) for size in sizes], np.int64)
 
 
-def form_of(dim: int, width: int, itemsize: int, metric: str, kind: str) -> Form:
-    """Return the form for vectors of dim elements and a kind of codec; width: of the head space."""
-    return Form(dim * itemsize, metric == "cosine", 0 if kind == "raw" else -(-width // GROUP))
+def form_of(dim: int, itemsize: int, metric: str, kind: str) -> Form:
+    """Return the form for vectors of dim elements and a kind of codec."""
+    return Form(dim * itemsize, metric == "cosine", 0 if kind == "raw" else -(-dim // GROUP))

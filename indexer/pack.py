@@ -99,7 +99,9 @@ def encode(
     def unit(start: int) -> None:
         part = slice(start, min(start + step, n))
         lifted = source.space.lift(source.vectors.take(entries.order[part]))
-        first[part], second[part] = codecs.encode(codec, lifted, source.heads[under[part]])
+        first[part], second[part] = codecs.encode(
+            codec, source.space, lifted, source.heads[under[part]]
+        )
         advance(part.stop - start)
 
     with progress.stage("encode", n, "vectors") as advance:

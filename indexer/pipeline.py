@@ -55,8 +55,8 @@ def build(
     vectors = open_vectors(source)
     space = check(vectors, metric)
     given = check_queries(queries, vectors, space) if queries else None
-    kind, reason = codecs.choose(config.codec, vectors.n, space.width)
-    form = form_of(vectors.dim, space.width, vectors.dtype.itemsize, metric, kind)
+    kind, reason = codecs.choose(config.codec, vectors.n, space.dim)
+    form = form_of(vectors.dim, vectors.dtype.itemsize, metric, kind)
     chosen = dials.choose(vectors.n, form, config)
     asked = min(given.n, calibrate.MOST_QUERIES) if given else config.calibration
     memory.require(vectors, memory.peak(vectors, space, form, chosen, config, asked), memory_limit)
@@ -129,7 +129,7 @@ def train(
     count = min(vectors.n, codecs.SAMPLE)
     rows = np.sort(np.random.default_rng(seed).choice(vectors.n, count, replace=False))
     lifted = space.lift(vectors.take(rows))
-    return codecs.train(kind, reason, lifted, heads[copies.heads[rows, 0]], seed, pool)
+    return codecs.train(kind, reason, space, lifted, heads[copies.heads[rows, 0]], seed, pool)
 
 
 def check(vectors: Vectors, metric: str) -> HeadSpace:

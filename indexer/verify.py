@@ -69,9 +69,8 @@ def check_postings(directory: Path, manifest: Manifest, progress: Progress) -> I
     records = np.load(directory / DIRECTORY)
     mapped = postings.map_file(directory / SHARD)
     primary = np.zeros(manifest.n, np.uint8)
-    width = HeadSpace(manifest.metric, manifest.dtype, manifest.dim).width
     size = DTYPES[manifest.dtype].itemsize
-    form = form_of(manifest.dim, width, size, manifest.metric, manifest.codec["kind"])
+    form = form_of(manifest.dim, size, manifest.metric, manifest.codec["kind"])
     codes = np.load(directory / FIRST, mmap_mode="r") if form.groups else None
     first = 0  # primary rows of coded postings follow each other
     with (

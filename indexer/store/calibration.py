@@ -77,17 +77,25 @@ class Calibration:
         taken. A recall above the last one takes its settings.
         """
         table = self.tiers[tier]
+        ranked, threshold, depth = (
+            self._at(table, values, k, recall)
+            for values in (table.ranked, table.threshold, table.depth)
+        )
+        return Plan(max(1, round(ranked)), threshold, ceil(depth))
+
+    def reads(self, tier: int, k: int, recall: float) -> tuple[float, float]:
+        """Return the mean postings and pages that the plan for k and recall reads."""
+        table = self.tiers[tier]
+        return self._at(table, table.postings, k, recall), self._at(table, table.pages, k, recall)
+
+    def _at(self, table: Table, values: list[list[Any]], k: int, recall: float) -> float:
         low, part = place([log(known) for known in self.ks], log(k))
         part = min(part, 4.0)
         rows = (low, min(low + 1, len(self.ks) - 1))
         if table.depth[0][0]:
             recall = self.recalls[min(bisect_left(self.recalls, recall), len(self.recalls) - 1)]
-
-        def at(values: list[list[Any]]) -> float:
-            first, last = (between(self.recalls, values[row], recall) for row in rows)
-            return first + part * (last - first)
-
-        return Plan(max(1, round(at(table.ranked))), at(table.threshold), ceil(at(table.depth)))
+        first, last = (between(self.recalls, values[row], recall) for row in rows)
+        return first + part * (last - first)
 
 
 def place(axis: list[float], at: float) -> tuple[int, float]:

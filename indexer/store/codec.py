@@ -64,7 +64,7 @@ class Codec:
     """An opened codec.
 
     meaning  its numbers
-    centre   (width,)  subtracted from heads and queries: small numbers lose fewer digits
+    centre   (dim,)  subtracted from heads and queries: small numbers lose fewer digits
     signs    (rounds, groups * 8)  of the rotation; no rounds, no rotation
     books    (2, groups or 1, 8, 256)  the points, dimension by dimension; 1: one for all groups
     """
@@ -80,9 +80,12 @@ class Codec:
         return -(-len(self.centre) // GROUP)
 
     def turn(self, lifted: NDArray[Any]) -> Floats:
-        """Return points of the head space (n, width) as the books take them, (n, groups * 8)."""
-        turned = np.zeros((len(lifted), self.groups * GROUP), np.float32)
-        np.subtract(lifted, self.centre, out=turned[:, : len(self.centre)], dtype=np.float32)
+        """Return points of the head space (n, width) as the books take them, (n, groups * 8).
+
+        The dimension that inner product adds is left out: queries have 0 there.
+        """
+        turned, dim = np.zeros((len(lifted), self.groups * GROUP), np.float32), len(self.centre)
+        np.subtract(lifted[:, :dim], self.centre, out=turned[:, :dim], dtype=np.float32)
         if len(self.signs):
             native.rotate(turned, self.signs)
         return turned

@@ -1,0 +1,54 @@
+"""What an index keeps in memory at each tier, and what a search then reads: the memory dial."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.codec import FIRST, SECOND
+from longspan.indexer.store.heads import FILES as HEADS
+from longspan.indexer.store.manifest import Manifest
+
+PER_POSTING = 21  # of the directory: offset, vectors, copies, first row, whether asked for
+NAMES = ("heads", "heads and first codes", "heads and both codes")
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One tier of an index (longspan.cext.coded).
+
+    resident  what stays in memory
+    bytes     of it
+    postings  read a query, on average, for the ten nearest at the index's recall
+    pages     of 4 KB read besides, for candidates by code
+    """
+
+    resident: str
+    bytes: int
+    postings: float
+    pages: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return asdict(self)
+
+
+def sizes(manifest: Manifest) -> tuple[int, ...]:
+    """Return the bytes that each tier of an index keeps in memory, ascending."""
+    files = {name: int(record["bytes"]) for name, record in manifest.files.items()}
+    heads = sum(files[name] for name in HEADS) + PER_POSTING * manifest.heads
+    if FIRST not in files:
+        return (heads,)
+    return heads, heads + files[FIRST], heads + files[FIRST] + files[SECOND]
+
+
+def tiers(manifest: Manifest) -> list[Tier]:
+    """Return every tier of an index."""
+    calibration = Calibration.from_dict(manifest.calibration)
+    recall = float(manifest.config["recall"])
+    found = []
+    for number, size in enumerate(sizes(manifest)):
+        postings, pages = calibration.reads(number, 10, recall)
+        found.append(
+            Tier(NAMES[number], size, 0.0 if number else round(postings, 1), round(pages, 1))
+        )
+    return found
