@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     """Open the indexes in the background, so that `/livez` and `/readyz` answer meanwhile."""
-    catalog = Catalog(settings.indexes)
+    catalog = Catalog(settings.indexes, settings.memory)
     work = partial(perform, max_batch=settings.max_batch)
     admission = Admission(work, settings.threads, settings.queue)
     app.state.serving = routes.Serving(settings, catalog, admission)

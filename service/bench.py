@@ -39,6 +39,7 @@ class Settings:
     recall: float
     threads: int
     cold: bool
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Run:
     seconds     wall time of all queries
     disk_bytes  read from the disk meanwhile, by the kernel's count
     left        bytes of the index in the page cache after throwing it out; None when warm
+    resident    bytes of the index that its budget keeps in memory
     """
 
     answers: list[Answer]
@@ -57,6 +59,7 @@ class Run:
     seconds: float
     disk_bytes: int
     left: int | None
+    resident: int
 
 
 def run(
@@ -68,6 +71,7 @@ def run(
     threads: list[int],
     cold: bool,
     *,
+    memory: int | None = None,
     first: int | None = None,
     skip: int = 0,
 ) -> Iterator[dict[str, Any]]:
@@ -84,14 +88,14 @@ def run(
             f"{truth}: {len(ids)} queries, {queries} has {given.n}; {part} were asked for"
         )
     for wanted, count in itertools.product(recalls, threads):
-        settings = Settings(k, wanted, count, cold)
+        settings = Settings(k, wanted, count, cold, memory)
         done = run_cold(index, asked, settings) if cold else run_warm(index, asked, settings)
         yield judge(done, settings, ids[part], distances[part])
 
 
 def run_warm(path: Path, queries: NDArray[Any], settings: Settings) -> Run:
     """Run all queries on an index that has been searched before."""
-    with Index.open(path) as index:
+    with Index.open(path, settings.memory) as index:
         ask(index, queries[:WARM_UP], settings)
         index.search(queries, settings.k, settings.recall)
         return ask(index, queries, settings)
@@ -99,14 +103,15 @@ def run_warm(path: Path, queries: NDArray[Any], settings: Settings) -> Run:
 
 def run_cold(path: Path, queries: NDArray[Any], settings: Settings) -> Run:
     """Run the queries in slices, the index thrown out of the page cache before each."""
-    with Index.open(path) as index:
+    with Index.open(path, settings.memory) as index:
         tried = ask(index, queries[:100], settings).answers
-        each = np.mean([answer.stats.postings_read for answer in tried if answer.stats])
+        spent = [answer.stats for answer in tried if answer.stats]
+        each = max(1.0, float(np.mean([one.postings_read + one.pages_read for one in spent])))
         size = max(8 * settings.threads, int(COLD_SHARE * index.manifest.heads / each))
     parts, left = [], 0
     for start in range(0, len(queries), size):
         left = max(left, evict(path))
-        with Index.open(path) as index:
+        with Index.open(path, settings.memory) as index:
             parts.append(ask(index, queries[start : start + size], settings))
     return Run(
         [answer for part in parts for answer in part.answers],
@@ -114,6 +119,7 @@ def run_cold(path: Path, queries: NDArray[Any], settings: Settings) -> Run:
         sum(part.seconds for part in parts),
         sum(part.disk_bytes for part in parts),
         left,
+        parts[0].resident,
     )
 
 
@@ -134,7 +140,8 @@ def ask(index: Index, queries: NDArray[Any], settings: Settings) -> Run:
         before, begin = disk_bytes(), time.perf_counter()
         list(pool.map(work, range(settings.threads)))
         seconds = time.perf_counter() - begin
-    return Run([a for a in answers if a], latency, seconds, disk_bytes() - before, None)
+    spent = disk_bytes() - before
+    return Run([a for a in answers if a], latency, seconds, spent, None, index.budget.bytes)
 
 
 def judge(done: Run, settings: Settings, ids: Ids, distances: Distances) -> dict[str, Any]:
@@ -158,6 +165,9 @@ def judge(done: Run, settings: Settings, ids: Ids, distances: Distances) -> dict
         "postings_read": round(float(np.mean([stats.postings_read for stats in spent])), 2),
         "vectors_scored": round(float(np.mean([stats.vectors_scored for stats in spent])), 1),
         "heads_scored": round(float(np.mean([stats.heads_scored for stats in spent])), 1),
+        "codes_scored": round(float(np.mean([stats.codes_scored for stats in spent])), 1),
+        "pages_read": round(float(np.mean([stats.pages_read for stats in spent])), 2),
+        "resident_bytes": done.resident,
         "bytes_read": round(float(np.mean([stats.bytes_read for stats in spent]))),
         "disk_bytes": round(done.disk_bytes / len(shares)),
         "page_cache_left": done.left,

@@ -7,6 +7,7 @@ from typing import Literal
 
 from longspan.indexer.errors import LongspanError
 from longspan.service.index import Index
+from longspan.service.memory import divide
 from longspan.service.problems import Refused
 
 Status = Literal["opening", "open", "failed"]
@@ -17,8 +18,8 @@ _log = logging.getLogger(__name__)
 class Catalog:
     """Indexes by name. They open one after the other, while others already answer."""
 
-    def __init__(self, paths: Mapping[str, Path]) -> None:
-        self._paths = dict(paths)
+    def __init__(self, paths: Mapping[str, Path], memory: int | None = None) -> None:
+        self._paths, self._memory = dict(paths), memory
         self._open: dict[str, Index] = {}
         self._failed: dict[str, str] = {}
 
@@ -26,11 +27,14 @@ class Catalog:
         """Open all; one that fails is logged, named by `/readyz`, and stops no other."""
         for name, path in self._paths.items():
             try:
-                self._open[name] = Index.open(path)
+                self._open[name] = Index.open(path, self._share(name))
             except Exception as exc:
                 self._failed[name] = f"cannot be opened: {exc}"
                 expected = isinstance(exc, LongspanError)
                 _log.error("index %s cannot be opened: %s", name, exc, exc_info=not expected)
+
+    def _share(self, name: str) -> int | None:
+        return None if self._memory is None else divide(self._paths, self._memory)[name]
 
     def close(self) -> None:
         """Close all; no search may be under way."""

@@ -32,6 +32,7 @@ QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enou
 )
 @click.option("--exact", is_flag=True, help="Read every posting.")
 @click.option("-o", "--output", type=flags.PATH, required=True, help="New .npz or .ibin file.")
+@flags.serving_memory
 @flags.threads
 @flags.as_json
 def search(
@@ -42,6 +43,7 @@ def search(
     probes: int | None,
     exact: bool,
     output: Path,
+    memory: int | None,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -61,7 +63,7 @@ def search(
     check_target(output)
     vectors = open_vectors(queries)
     asked = {"k": k, "recall": recall, "params": SearchParams(probes=probes, exact=exact)}
-    with Index.open(index) as opened:
+    with Index.open(index, memory) as opened:
         began = perf_counter()
         with Terminal().stage("search", vectors.n, "queries") as advance:
             answers = answer_all(opened, vectors, asked, threads, advance)
@@ -87,6 +89,7 @@ def search(
     "--threads", type=flags.several(click.IntRange(min=1)), default="1", show_default=True,
     help="Threads that search at once, each one query at a time.",
 )  # fmt: skip
+@flags.serving_memory
 @click.option("--cold", is_flag=True, help="Start with none of the index in the page cache.")
 @click.option(
     "--skip",
@@ -112,6 +115,7 @@ def bench(
     k: int,
     recalls: list[float],
     threads: list[int],
+    memory: int | None,
     cold: bool,
     skip: int,
     first: int | None,
@@ -128,7 +132,9 @@ def bench(
     from longspan.service.bench import run
 
     missed = False
-    rows = run(index, queries, truth, k, recalls, threads, cold, first=first, skip=skip)
+    rows = run(
+        index, queries, truth, k, recalls, threads, cold, memory=memory, first=first, skip=skip
+    )
     for number, row in enumerate(rows):
         emit(row, table_lines(row, with_names=number == 0), as_json)
         missed |= fail_under is not None and row["recall"] - row["recall_target"] < fail_under

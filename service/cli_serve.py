@@ -30,12 +30,16 @@ def quickstart(directory: Path, serve: bool) -> None:
 @click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=PORT, show_default=True)
 @click.option("--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True,
               help="Processes; they share the memory of the index.")  # fmt: skip
+@flags.serving_memory
 @flags.as_json
-def serve(indexes: tuple[str, ...], host: str, port: int, workers: int, as_json: bool) -> None:
+def serve(
+    indexes: tuple[str, ...], host: str, port: int, workers: int, memory: int | None, as_json: bool
+) -> None:
     """Answer searches over HTTP until stopped.
 
     \b
     longspan serve my-index
+    longspan serve my-index --memory 2GiB
     longspan serve prod=indexes/v42 test=indexes/v43 --host 0.0.0.0 --workers 4
     """
     from longspan.service.server import serve as serve_indexes
@@ -48,7 +52,7 @@ def serve(indexes: tuple[str, ...], host: str, port: int, workers: int, as_json:
     }  # fmt: skip
     if as_json:
         emit(record, [], as_json)
-    serve_indexes(list(named.items()), host, port, workers)
+    serve_indexes(list(named.items()), host, port, workers, memory)
 
 
 @click.command()

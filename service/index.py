@@ -9,8 +9,8 @@ import numpy as np
 from longspan.indexer.errors import BadQuery, DamagedIndex
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.codec import CODEC, Codec
 from longspan.indexer.store.codec import FILES as CODED
-from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.layout import DIRECTORY, IDS, SHARD
 from longspan.indexer.store.manifest import Manifest, file_problem
@@ -75,7 +75,8 @@ class Index:
         if sorted(manifest.files) != sorted(FILES + (CODED if is_coded(manifest) else ())):
             raise DamagedIndex(f"{directory}: the manifest lists {', '.join(manifest.files)}")
         for name, record in manifest.files.items():
-            problem = file_problem(directory / name, record, whole=name in RESIDENT)
+            whole = name in RESIDENT or name == CODEC
+            problem = file_problem(directory / name, record, whole=whole)
             if problem:
                 raise DamagedIndex(f"{directory / name}: {problem}")
         chosen = memory.choose(directory, manifest, memory_limit)

@@ -7,6 +7,7 @@ mapped from the index's files, so several workers share one copy.
 
 import ctypes
 import mmap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,9 @@ from numpy.typing import NDArray
 
 from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.sizes import show_size
-from longspan.indexer.store.codec import FIRST, SECOND
-from longspan.indexer.store.heads import FILES as HEADS
+from longspan.indexer.store import tiers
 from longspan.indexer.store.manifest import Manifest
 
-PER_POSTING = 21  # of the directory: offset, vectors, copies, first row, whether asked for
 SHARE = 4  # of the memory that is free, one part, when nobody says how much
 POPULATE_READ = 22  # MADV_POPULATE_READ, since Linux 5.14; Python has no name for it yet
 MEMINFO = Path("/proc/meminfo")
@@ -44,13 +43,25 @@ class Budget:
         return self.sizes[self.tier]
 
 
-def sizes(manifest: Manifest) -> tuple[int, ...]:
-    """Return the bytes that each tier of an index keeps in memory."""
-    files = {name: int(record["bytes"]) for name, record in manifest.files.items()}
-    heads = sum(files[name] for name in HEADS) + PER_POSTING * manifest.heads
-    if FIRST not in files:
-        return (heads,)
-    return heads, heads + files[FIRST], heads + files[FIRST] + files[SECOND]
+def divide(paths: Mapping[str, Path], limit: int | None) -> dict[str, int | None]:
+    """Return what each of several indexes may keep of one limit: heads of all, then codes in order.
+
+    DoesNotFit when their heads alone take more. No limit, no shares.
+    """
+    if limit is None:
+        return dict.fromkeys(paths)
+    each = {name: tiers.sizes(Manifest.read(path)) for name, path in paths.items()}
+    left = limit - sum(sizes[0] for sizes in each.values())
+    if left < 0:
+        raise DoesNotFit(
+            f"the heads of {', '.join(paths)} take {show_size(limit - left)} of memory, "
+            f"the limit is {show_size(limit)}"
+        )
+    shares: dict[str, int | None] = {}
+    for name, sizes in each.items():
+        share = max(size for size in sizes if size <= sizes[0] + left)
+        shares[name], left = share, left - (share - sizes[0])
+    return shares
 
 
 def choose(path: Path, manifest: Manifest, limit: int | None) -> Budget:
@@ -58,7 +69,7 @@ def choose(path: Path, manifest: Manifest, limit: int | None) -> Budget:
 
     limit  bytes; default: a quarter of what is free
     """
-    each = sizes(manifest)
+    each = tiers.sizes(manifest)
     if limit is not None and limit < each[0]:
         raise DoesNotFit(
             f"{path}: its heads take {show_size(each[0])} of memory, "

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
+from longspan.indexer.store.tiers import tiers
 from longspan.service import openapi
 from longspan.service.admission import Admission
 from longspan.service.calls import Call
@@ -19,7 +20,16 @@ from longspan.service.index import Index
 from longspan.service.media import answer_media, body_media
 from longspan.service.openapi import problems
 from longspan.service.problems import Refused
-from longspan.service.schemas import Health, IndexDetails, IndexList, IndexSummary, Limits, Server
+from longspan.service.schemas import (
+    Health,
+    IndexDetails,
+    IndexList,
+    IndexSummary,
+    Limits,
+    Memory,
+    Server,
+    TierCost,
+)
 from longspan.service.settings import Settings
 
 
@@ -153,12 +163,20 @@ def _details(name: str, index: Index, settings: Settings) -> IndexDetails:
         **_facts(index),
         heads=manifest.heads,
         entries=manifest.entries,
+        codec=manifest.codec["kind"],
         size_bytes=manifest.size_bytes,
+        memory=_memory(index),
         created=manifest.created,
         format=manifest.format,
         built_by=manifest.longspan,
         limits=Limits(k=MAX_K, batch=settings.max_batch, body_bytes=settings.max_body),
     )
+
+
+def _memory(index: Index) -> Memory:
+    each = [TierCost(**tier.as_dict()) for tier in tiers(index.manifest)]
+    now = each[index.tier]
+    return Memory(resident=now.resident, bytes=now.bytes, locked=index.locked, tiers=each)
 
 
 def _facts(index: Index) -> dict[str, Any]:

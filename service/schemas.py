@@ -43,17 +43,18 @@ class Params(BaseModel):
 
     probes: int | None = Field(None, ge=1, description="postings to read, whatever the query")
     beam: int | None = Field(None, ge=1, description="width of the search for the nearest heads")
+    depth: int | None = Field(None, ge=1, description="candidates by code to score exactly")
     exact: bool = Field(False, description="read every posting")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        if self.exact and (self.probes, self.beam) != (None, None):
-            raise _conflict("exact reads every posting: it cannot go with probes or beam")
+        if self.exact and (self.probes, self.beam, self.depth) != (None, None, None):
+            raise _conflict("exact reads every posting: it cannot go with probes, beam or depth")
         return self
 
     def search_params(self) -> SearchParams:
         """Return them as the engine takes them."""
-        return SearchParams(probes=self.probes, beam=self.beam, exact=self.exact)
+        return SearchParams(probes=self.probes, beam=self.beam, depth=self.depth, exact=self.exact)
 
 
 def _one_dial(wanted: Wanted, params: Params | None) -> None:
@@ -143,7 +144,9 @@ class Stats(BaseModel):
     postings_read: int
     postings_pruned: int
     vectors_scored: int
+    codes_scored: int
     bytes_read: int
+    pages_read: int
     head_ms: float
     scan_ms: float
     total_ms: float
@@ -224,6 +227,24 @@ class Limits(BaseModel):
     body_bytes: int
 
 
+class TierCost(BaseModel):
+    """What stays in memory, and what a search for the ten nearest then reads on average."""
+
+    resident: str
+    bytes: int
+    postings: float = Field(description="postings read at the index's own recall")
+    pages: float = Field(description="pages of 4 KB read besides")
+
+
+class Memory(BaseModel):
+    """The memory dial: what is resident, and what more would buy."""
+
+    resident: str
+    bytes: int
+    locked: bool = Field(description="whether the system let the codes be locked in memory")
+    tiers: list[TierCost]
+
+
 class IndexDetails(BaseModel):
     """An open index: what it holds, and what may be asked of it."""
 
@@ -235,7 +256,9 @@ class IndexDetails(BaseModel):
     n: int = Field(description="vectors, not counting copies")
     heads: int = Field(description="postings")
     entries: int = Field(description="vectors stored, counting copies")
+    codec: str = Field(description="raw, or the codec of the copies")
     size_bytes: int
+    memory: Memory
     created: str
     format: int = Field(description="version of the index's format")
     built_by: str = Field(description="version of longspan that built it")

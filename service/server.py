@@ -11,27 +11,35 @@ from urllib.request import urlopen
 
 from longspan.indexer.errors import BadConfig, LongspanError
 from longspan.service.index import Index
+from longspan.service.memory import divide
 from longspan.service.settings import PREFIX, by_name, checked_name, read_settings
 
 _GRACE = 30  # seconds that requests under way get when the server is told to stop
 _HEALTH_TIMEOUT = 4  # seconds; containers give a health check 5
 
 
-def serve(indexes: list[tuple[str, Path]], host: str, port: int, workers: int) -> None:
+def serve(
+    indexes: list[tuple[str, Path]], host: str, port: int, workers: int, memory: int | None = None
+) -> None:
     """Serve the indexes by name until the process is interrupted or terminated.
 
+    memory  bytes of all indexes together that may stay in memory; default: see Index.open
+
     Requests under way are finished first. Every index is opened once before the server starts, so
-    that one which cannot be opened is an error here (BadIndex, DamagedIndex) and not a worker that
-    never gets ready. BadConfig for a bad or doubled name, or a bad LONGSPAN_* variable;
+    that one which cannot be opened is an error here (BadIndex, DamagedIndex, DoesNotFit) and not a
+    worker that never gets ready. BadConfig for a bad or doubled name, or a bad LONGSPAN_* variable;
     LongspanError when the server cannot start, because its port is in use, say.
     """
     import uvicorn  # here, because `health` runs every few seconds and does not need it
 
-    for name, path in by_name(indexes).items():
-        checked_name(name, f"{name}={path}")
-        Index.open(path).close()
+    named = by_name(indexes)
+    for name, limit in divide(named, memory).items():
+        checked_name(name, f"{name}={named[name]}")
+        Index.open(named[name], limit).close()
     # Workers are spawned: they take the settings from the environment.
     os.environ[f"{PREFIX}INDEXES"] = json.dumps([f"{n}={p.resolve()}" for n, p in indexes])
+    if memory is not None:
+        os.environ[f"{PREFIX}MEMORY"] = f"{memory}B"
     read_settings()
     # uvicorn raises the signal again when it is done; like an interrupt it then ends the call.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from longspan.indexer.errors import BadConfig
+from longspan.indexer.sizes import parse_size
 
 PREFIX = "LONGSPAN_"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -54,6 +55,11 @@ def _indexes(value: Any) -> Any:
     return value
 
 
+def _size(value: Any) -> Any:
+    """Turn 4GiB and the like into bytes."""
+    return parse_size(value) if isinstance(value, str) else value
+
+
 def _threads() -> int:
     """Return the cores that this process may use, two at least: one may be waiting for the disk."""
     return max(2, len(os.sched_getaffinity(0)))
@@ -69,6 +75,10 @@ class Settings(BaseSettings):
     )
     threads: int = Field(
         default_factory=_threads, ge=1, le=256, description="searches run at once, in each worker"
+    )
+    memory: Annotated[int | None, BeforeValidator(_size)] = Field(
+        default=None,
+        description="most of the indexes to keep in memory, such as `4GiB` (`serve --memory`)",
     )
     queue: int = Field(
         default=256,
