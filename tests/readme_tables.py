@@ -30,7 +30,7 @@ def of_settings() -> list[str]:
     lines = ["| variable | default | what it is |", "|---|---|---|"]
     for name, spec in Settings.model_fields.items():
         if name != "indexes":
-            default = "from the cores" if spec.default_factory else f"{spec.default:,}"
+            default = "from the cores" if spec.default_factory else _number(spec.default)
             lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {spec.description} |")
     return lines
 
@@ -53,6 +53,8 @@ def written(text: str) -> str:
 def _number(value: Any) -> str:
     if isinstance(value, str):
         return value
+    if value is None:
+        return "from what is free"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 

@@ -112,8 +112,8 @@ def test_a_raw_body_takes_exactly_the_parameters_described(
     server: httpx.Client, document: Any, path: str
 ) -> None:
     values = {
-        "k": 3, "recall": 0.9, "probes": 4, "beam": 8, "exact": "true", "max_distance": 9.5,
-        "stats": "true", "dtype": "f32", "ids": "string", "format": "columns",
+        "k": 3, "recall": 0.9, "probes": 4, "beam": 8, "depth": 9, "exact": "true",
+        "max_distance": 9.5, "stats": "true", "dtype": "f32", "ids": "string", "format": "columns",
     }  # fmt: skip
     parameters = document["paths"][path]["post"]["parameters"]
     described = {one["name"] for one in parameters if one["in"] == "query"}

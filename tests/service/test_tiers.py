@@ -1,0 +1,191 @@
+"""Coded indexes on every tier: exact at the widest dial, as good as asked, safe when damaged."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from longspan.indexer.errors import DamagedIndex, DoesNotFit
+from longspan.indexer.store.manifest import Manifest
+from longspan.indexer.store.tiers import sizes, tiers
+from longspan.indexer.verify import verify
+from longspan.service import Index, memory
+from longspan.service.engine import SearchParams
+from tests.conftest import BuildIndex
+from tests.data import Corpus, as_dtype, uneven_norms
+from tests.reference import METRICS, brute_force, check_answer, check_same_distances
+from tests.reference import recall as share
+
+KINDS = ("pq", "rabitq")
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> BuildIndex:
+    """coded(kind, metric, dtype) -> a coded index of `clustered`, built once."""
+    from tests.conftest import _build
+
+    built: dict[tuple[str, str, str], Path] = {}
+
+    def index(kind: str, metric: str = "l2", dtype: str = "f32") -> Path:
+        key = kind, metric, dtype
+        if key not in built:
+            base = as_dtype(clustered, dtype).base
+            directory = tmp_path_factory.mktemp("-".join(key))
+            built[key] = _build(directory, base, metric=metric, codec=kind, heads=150, calibration=300)
+        return built[key]
+
+    return index
+
+
+def open_tier(path: Path, tier: int) -> Index:
+    index = Index.open(path, sizes(Manifest.read(path))[tier])
+    assert index.tier == tier
+    return index
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+@pytest.mark.parametrize(("metric", "dtype"), [
+    ("l2", "f32"), ("l2", "u8"), ("l2", "i8"), ("ip", "f32"), ("ip", "u8"), ("cosine", "f16"),
+    ("cosine", "i8"),
+])  # fmt: skip
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_postings_and_all_candidates_give_the_exact_answer(
+    coded: BuildIndex, clustered: Corpus, kind: str, metric: str, dtype: str, tier: int
+) -> None:
+    corpus = as_dtype(clustered, dtype)
+    _, true = brute_force(corpus.queries[:20], corpus.base, 10, metric)
+    with open_tier(coded(kind, metric, dtype), tier) as index:
+        everything = SearchParams(probes=index.manifest.heads, depth=len(corpus.base))
+        found = index.search(corpus.queries[:20], 10, params=everything)
+        exact = index.search(corpus.queries[:20], 10, 1.0)
+    check_same_distances(found.distances, true)
+    check_same_distances(exact.distances, true)
+    check_answer(found.ids, found.distances, corpus.queries[:20], corpus.base, metric)
+
+
+@pytest.mark.parametrize(("target", "floor"), [(0.5, 0.45), (0.9, 0.87), (0.99, 0.97)])
+@pytest.mark.parametrize("tier", [0, 1, 2])
+@pytest.mark.parametrize("metric", METRICS)
+def test_recall_asked_for_is_recall_given(
+    coded: BuildIndex, clustered: Corpus, metric: str, tier: int, target: float, floor: float
+) -> None:
+    _, true = brute_force(clustered.queries, clustered.base, 10, metric)
+    with open_tier(coded("pq", metric), tier) as index:
+        answer = index.search(clustered.queries, 10, target)
+    assert share(answer.distances, true, 10).mean() >= floor
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+@pytest.mark.parametrize("k", [1, 100])
+def test_recall_holds_for_one_and_for_many_neighbours(
+    coded: BuildIndex, clustered: Corpus, tier: int, k: int
+) -> None:
+    _, true = brute_force(clustered.queries, clustered.base, k, "l2")
+    with open_tier(coded("rabitq"), tier) as index:
+        answer = index.search(clustered.queries, k, 0.95)
+    assert share(answer.distances, true, k).mean() >= 0.89
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+def test_inner_product_of_very_different_norms(tmp_index: BuildIndex, tier: int) -> None:
+    base = uneven_norms(np.random.default_rng(1), 3000, 16)
+    queries = uneven_norms(np.random.default_rng(2), 100, 16)
+    _, true = brute_force(queries, base, 10, "ip")
+    with open_tier(tmp_index(base, metric="ip", codec="pq"), tier) as index:
+        answer = index.search(queries, 10, 0.95)
+    assert share(answer.distances, true, 10).mean() >= 0.9
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_batch_and_single_queries_answer_alike(
+    coded: BuildIndex, clustered: Corpus, metric: str, tier: int
+) -> None:
+    with open_tier(coded("pq", metric), tier) as index:
+        together = index.search(clustered.queries, 10, 0.9)
+        alone = [index.search(query, 10, 0.9) for query in clustered.queries]
+    np.testing.assert_array_equal(together.ids, np.concatenate([one.ids for one in alone]))
+
+
+def test_what_a_search_cost_goes_with_its_tier(coded: BuildIndex, clustered: Corpus) -> None:
+    spent = []
+    for tier in (0, 1, 2):
+        with open_tier(coded("pq"), tier) as index:
+            stats = index.search(clustered.queries, 10, 0.95, stats=True).stats
+        assert stats is not None
+        assert stats.codes_scored > 0 < stats.pages_read
+        spent.append(stats)
+    assert spent[0].postings_read > 0 == spent[1].postings_read == spent[2].postings_read
+    assert spent[2].vectors_scored < spent[1].vectors_scored < spent[0].vectors_scored
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [1, 7, 40])
+def test_few_and_equal_vectors_can_be_coded(tmp_index: BuildIndex, kind: str, rows: int) -> None:
+    base = np.full((rows, 5), 3, np.float32)
+    path = tmp_index(base, codec=kind, calibration=10)
+    assert verify(path) == []
+    for tier in (0, 1, 2):
+        with open_tier(path, tier) as index:
+            answer = index.search(base[:2], rows + 2, 0.9)
+        assert (answer.ids[:, :rows] >= 0).all() and (answer.ids[:, rows:] == -1).all()
+        assert len(set(answer.ids[0, :rows].tolist())) == rows
+
+
+@pytest.mark.parametrize(
+    "name", ["codes-1.npy", "codes-2.npy", "codec.npz", "postings-0000.lmdb", "ids.npy"]
+)
+def test_a_flipped_byte_is_found(coded: BuildIndex, tmp_path: Path, name: str) -> None:
+    shutil.copytree(coded("pq"), tmp_path / "index")
+    content = bytearray((tmp_path / "index" / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "index" / name).write_bytes(content)
+    assert any(name in problem for problem in verify(tmp_path / "index"))
+    if name == "codec.npz":
+        with pytest.raises(DamagedIndex, match=r"codec\.npz: its checksum does not hold"):
+            Index.open(tmp_path / "index")
+
+
+def test_a_copy_that_names_a_foreign_row_is_an_error_and_no_answer(
+    coded: BuildIndex, tmp_path: Path, clustered: Corpus
+) -> None:
+    shutil.copytree(coded("pq"), tmp_path / "index")
+    content = bytearray((tmp_path / "index/postings-0000.lmdb").read_bytes())
+    for record in np.load(tmp_path / "index/directory.npy"):
+        copies = int(record["count"] - record["primary"])
+        at = int(record["offset"]) + 24 * 4 * int(record["primary"])
+        content[at + 3 : at + 4 * copies : 4] = b"\x7f" * copies  # high bytes of the row numbers
+    (tmp_path / "index/postings-0000.lmdb").write_bytes(content)
+    with open_tier(tmp_path / "index", 0) as index, pytest.raises(DamagedIndex, match="of 4000"):
+        index.search(clustered.queries, 10, 0.9)
+
+
+def test_the_budget_decides_the_tier_and_too_little_is_refused(coded: BuildIndex) -> None:
+    path = coded("pq")
+    each = sizes(Manifest.read(path))
+    assert list(each) == sorted(set(each))
+    for limit, tier in ((each[0], 0), (each[1] - 1, 0), (each[1], 1), (each[2], 2), (2**40, 2)):
+        with Index.open(path, limit) as index:
+            assert (index.tier, index.budget.bytes) == (tier, each[tier])
+    with pytest.raises(DoesNotFit, match="its heads take"):
+        Index.open(path, each[0] - 1)
+
+
+def test_several_indexes_share_a_budget_heads_first(coded: BuildIndex) -> None:
+    paths = {"a": coded("pq"), "b": coded("rabitq")}
+    a, b = (sizes(Manifest.read(path)) for path in paths.values())
+    assert memory.divide(paths, None) == {"a": None, "b": None}
+    assert memory.divide(paths, a[0] + b[0]) == {"a": a[0], "b": b[0]}
+    assert memory.divide(paths, a[2] + b[0] + 1) == {"a": a[2], "b": b[0]}
+    assert memory.divide(paths, 2**40) == {"a": a[2], "b": b[2]}
+    with pytest.raises(DoesNotFit, match="the heads of a, b take"):
+        memory.divide(paths, a[0] + b[0] - 1)
+
+
+def test_more_memory_is_said_to_buy_fewer_reads(coded: BuildIndex) -> None:
+    each = tiers(Manifest.read(coded("pq")))
+    assert [tier.resident for tier in each] == [
+        "heads", "heads and first codes", "heads and both codes",
+    ]  # fmt: skip
+    assert each[1].pages > each[2].pages > 0 < each[0].postings
