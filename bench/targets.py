@@ -22,9 +22,13 @@ import numpy as np
 
 from longspan.indexer.answers import read_answers, write_answers
 from longspan.indexer.reader import open_vectors
+from longspan.indexer.store.manifest import Manifest
+from longspan.indexer.store.tiers import sizes
 
 SEED = 7  # of the order in which queries are cut into calibration and measurement
 TARGETS = "0.9,0.95,0.99"
+WARM = ("--recall", "0.95", "--threads", "1,1,1,1,1,2")
+COLD = ("--recall", "0.95", "--threads", "1,2,4", "--cold")
 LONGSPAN = (sys.executable, "-m", "longspan.service")
 
 
@@ -66,20 +70,28 @@ def main() -> None:
 def measure(sift: Corpus, text: Corpus, work: Path) -> Iterator[dict[str, Any]]:
     """Yield each figure."""
     for corpus in (sift, text):
-        for queries in (None, corpus.calibration):
-            index = work / f"{corpus.name}-{'given' if queries else 'default'}"
-            built = build(corpus, index, queries)
-            how = "its own queries" if queries else "the default"
-            yield {"figure": f"{corpus.name}: build, calibrated on {how}", **built}
-            for row in bench(index, corpus, "--recall", TARGETS, "--threads", "1"):
-                yield {"figure": f"{corpus.name}: recall, calibrated on {how}", **kept(row)}
-        (exact,) = bench(index, corpus, "--recall", "1", "--threads", "2", "--first", "200")
+        for codec in ("raw", "auto"):
+            index = work / f"{corpus.name}-{codec}"
+            built = build(corpus, index, codec, corpus.calibration)
+            yield {"figure": f"{corpus.name}: build, codec {codec}", **built}
+            for tier, size in enumerate(sizes(Manifest.read(index))):
+                about = f"{corpus.name}, codec {codec}, tier {tier}"
+                options = ("--recall", TARGETS, "--memory", f"{size}B")
+                for k in ("10",) if codec == "raw" else ("1", "10", "100"):
+                    for row in bench(index, corpus, k, *options):
+                        yield {"figure": f"{about}: recall@{k}", **kept(row)}
+                for row in bench(index, corpus, "10", *options[2:], *WARM):
+                    yield {"figure": f"{about}: warm", **kept(row)}
+                for row in bench(index, corpus, "10", *options[2:], *COLD):
+                    yield {"figure": f"{about}: cold", **kept(row), **disk_share(index, row)}
+        index = work / f"{corpus.name}-default"
+        yield {"figure": f"{corpus.name}: build, default calibration", **build(corpus, index)}
+        for row in bench(index, corpus, "10", "--recall", TARGETS):
+            yield {"figure": f"{corpus.name}, default calibration: recall@10", **kept(row)}
+        every = ("--recall", "1", "--threads", "2", "--first", "100")
+        (exact,) = bench(index, corpus, "10", *every)
         yield {"figure": f"{corpus.name}: every posting read", **kept(exact)}
-    index = work / "sift-given"
-    for row in bench(index, sift, "--recall", "0.95", "--threads", "1,1,1,1,1,2"):
-        yield {"figure": "sift: warm", **kept(row)}
-    for row in bench(index, sift, "--recall", "0.95", "--threads", "1,2,4,8", "--cold"):
-        yield {"figure": "sift: cold", **kept(row), **disk_share(index, row)}
+    index = work / "sift-auto"
     for line in run(sys.executable, "bench/rest.py", str(index), "--queries", str(sift.queries)):
         yield {"figure": "sift: REST, one worker, 8 connections", **line}
 
@@ -119,11 +131,14 @@ def cut(
     return Corpus(name, metric, base, *files)
 
 
-def build(corpus: Corpus, index: Path, queries: Path | None) -> dict[str, Any]:
+def build(
+    corpus: Corpus, index: Path, codec: str = "auto", queries: Path | None = None
+) -> dict[str, Any]:
     """Build an index afresh; return seconds and peak memory of the process, and its size."""
     shutil.rmtree(index, ignore_errors=True)
     command = [*LONGSPAN, "build", str(corpus.base), str(index), "--metric", corpus.metric]
-    command += ["--threads", "2", "--json"] + (["--queries", str(queries)] if queries else [])
+    command += ["--threads", "2", "--json", "--codec", codec]
+    command += ["--queries", str(queries)] if queries else []
     with (index.parent / "build.log").open("w") as log:
         child = subprocess.Popen(command, stdout=log, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(child.pid, 0)
@@ -140,10 +155,10 @@ def build(corpus: Corpus, index: Path, queries: Path | None) -> dict[str, Any]:
     }
 
 
-def bench(index: Path, corpus: Corpus, *options: str) -> list[dict[str, Any]]:
-    """Return the rows of `longspan bench` at k = 10."""
+def bench(index: Path, corpus: Corpus, k: str, *options: str) -> list[dict[str, Any]]:
+    """Return the rows of `longspan bench`."""
     command = [*LONGSPAN, "bench", str(index), "--queries", str(corpus.queries)]
-    return run(*command, "--truth", str(corpus.truth), "-k", "10", "--json", *options)
+    return run(*command, "--truth", str(corpus.truth), "-k", k, "--json", *options)
 
 
 def run(*command: str) -> list[dict[str, Any]]:
@@ -155,8 +170,9 @@ def run(*command: str) -> list[dict[str, Any]]:
 def kept(row: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of a bench row that the table shows."""
     names = ("recall_target", "recall", "threads", "qps", "mean_ms", "p50_ms", "p99_ms")
-    costs = ("postings_read", "vectors_scored", "heads_scored", "bytes_read", "disk_bytes")
-    return {name: row[name] for name in (*names, *costs, "page_cache_left", "rss_anon_bytes")}
+    costs = ("postings_read", "pages_read", "vectors_scored", "codes_scored", "heads_scored")
+    sizes_of = ("bytes_read", "disk_bytes", "resident_bytes", "page_cache_left", "rss_anon_bytes")
+    return {name: row[name] for name in (*names, *costs, *sizes_of)}
 
 
 def disk_share(index: Path, row: dict[str, Any]) -> dict[str, Any]:
@@ -164,20 +180,21 @@ def disk_share(index: Path, row: dict[str, Any]) -> dict[str, Any]:
 
     The same file, size and depth: as many jobs as threads, each with a query's postings in flight.
     """
-    size = round(row["bytes_read"] / row["postings_read"] / 4096) * 4096
-    depth = max(1, round(row["postings_read"]))
+    reads = row["postings_read"] + row["pages_read"]
+    size = max(1, round(row["bytes_read"] / reads / 4096)) * 4096
+    depth = max(1, round(reads))
     done = subprocess.run(
         ["fio", "--name=reads", f"--filename={index / 'postings-0000.lmdb'}", "--readonly",
          "--rw=randread", "--direct=1", "--ioengine=libaio", f"--bs={size}",
          f"--iodepth={depth}", f"--numjobs={row['threads']}", "--group_reporting",
-         "--runtime=8", "--time_based", "--output-format=json"],
+         "--runtime=4", "--time_based", "--output-format=json"],
         check=True, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     given = json.loads(done.stdout)["jobs"][0]["read"]["iops"]
-    had = row["postings_read"] * row["qps"]
+    had = reads * row["qps"]
     return {
         "read_bytes": size,
-        "postings_per_s": round(had),
+        "reads_per_s": round(had),
         "fio_iops": round(given),
         "share": round(had / given, 3),
     }
