@@ -27,8 +27,8 @@ from longspan.indexer.store.tiers import sizes
 
 SEED = 7  # of the order in which queries are cut into calibration and measurement
 TARGETS = "0.9,0.95,0.99"
-WARM = ("--recall", "0.95", "--threads", "1,1,1,1,1,2")
-COLD = ("--recall", "0.95", "--threads", "1,2,4", "--cold")
+WARM = ("--recall", "0.95", "--threads", "1,1,1,1,1,2", "--first", "2000")
+COLD = ("--recall", "0.95", "--threads", "1,2,4", "--cold", "--first", "2000")
 LONGSPAN = (sys.executable, "-m", "longspan.service")
 
 

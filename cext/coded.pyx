@@ -37,7 +37,7 @@ from longspan.cext.topk cimport (
 from longspan.cext.tree cimport HeadTree
 
 cdef enum:
-    WIDER = 8  # candidates by the first code that get the second, for each one that is reranked
+    WIDER = 6  # candidates by the first code that get the second, for each one that is reranked
 
 
 cdef float PROBED = -1

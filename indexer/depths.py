@@ -22,14 +22,19 @@ from longspan.indexer.workers import Workers
 
 Places = NDArray[np.int64]
 
-SEARCHED = (0.8, 0.92, 0.97, 0.999)  # shares of the neighbours in the postings that are read
-TRIED = (*np.linspace(0.5, 0.9, 9), *np.linspace(0.905, 0.995, 19), 0.998, 0.9995)  # the same
+# Shares of the neighbours in the postings that are read. With resident codes one search has all
+# narrower ones in it; from disk each is a search of its own, for what is read is scored exactly.
+TRIED = (
+    0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.88, 0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.965,
+    0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 0.9995,
+)  # fmt: skip
+SEARCHED = (0.5, 0.7, 0.85, 0.91, 0.935, 0.96, 0.975, 0.99, 0.996, 0.9995)
 MOST_DEPTH = 600
 CHUNK = 128  # queries a native call
 # Microseconds of a read and of each KB of it on the disk of docs/measurements.md,
 READ, KILOBYTE = 11.4, 0.49
-# ... and of a resident code, and of ranking a head: measured here.
-CODE, RANK = 0.02, 0.4
+# ... and of a resident code, and of ranking a head, on a fast core: reads are what is scarce.
+CODE, RANK = 0.01, 0.2
 RANKED_FOR = 0.97  # of the queries: ranking heads for the neediest few costs all the others
 SHARED = 0.75  # pages that a candidate costs: some lie together
 NOWHERE = np.iinfo(np.int64).max
@@ -138,12 +143,12 @@ class Searching:
         """Return a trial of each threshold by which a share of the neighbours is read."""
         falling = np.sort(hits[:, : self.asked.fit_k], axis=None)[::-1]
         known = falling[np.isfinite(falling)]
-        # A resident code's estimate depends on nothing else: the widest search has all others.
-        searched = {reaching(known, share) for share in SEARCHED[-1 if self.tier else 0 :]}
-        found = {threshold: self.found(threshold) for threshold in searched}
-        widest = min(searched)
-        tried = sorted({max(reaching(known, share), widest) for share in TRIED}, reverse=True)
-        return [self.trial(x, found[max(y for y in found if y <= x)], hits) for x in tried]
+        if self.tier == 0:
+            searched = sorted({reaching(known, share) for share in SEARCHED}, reverse=True)
+            return [self.trial(x, self.found(x), hits) for x in searched]
+        tried = sorted({reaching(known, share) for share in TRIED}, reverse=True)
+        widest = self.found(tried[-1])
+        return [self.trial(x, widest, hits) for x in tried]
 
     def found(self, threshold: float) -> Found:
         """Return what a search by a threshold finds."""

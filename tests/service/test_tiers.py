@@ -32,7 +32,9 @@ def coded(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> BuildI
         if key not in built:
             base = as_dtype(clustered, dtype).base
             directory = tmp_path_factory.mktemp("-".join(key))
-            built[key] = _build(directory, base, metric=metric, codec=kind, heads=150, calibration=300)
+            built[key] = _build(
+                directory, base, metric=metric, codec=kind, heads=150, calibration=300
+            )
         return built[key]
 
     return index
