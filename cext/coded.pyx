@@ -18,6 +18,7 @@ The bracket is the addend, made at build time, so a query needs one table whatev
 Inner product has an addend of its own (longspan.indexer.codec).
 """
 
+from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memcpy, memset
@@ -29,6 +30,7 @@ from longspan.cext.layout cimport (
     SCALARS_1, SCALARS_2, coded_bytes, copies_at, padded, records_at,
 )
 from longspan.cext.pages cimport Asked, ls_major_faults
+from longspan.cext.pool cimport ls_pool, ls_pool_push, ls_pool_thin
 from longspan.cext.scanner cimport COSINE, IP, L2, Batch, Scanner, Wave, whole_pages
 from longspan.cext.topk cimport (
     LS_NOBODY, ls_next_within, ls_topk, ls_topk_clear, ls_topk_heapify, ls_topk_push,
@@ -55,7 +57,7 @@ cdef int ascending(const void *a, const void *b) noexcept nogil:
 cdef struct Scratch:
     float *tables       # (tiers, groups, 256)
     float *block        # distances of a posting
-    float *dist         # (depth or wider,)  of the candidates
+    float *dist         # (2 wide,)  of the candidates
     uint32_t *rows
     uint32_t *survivors  # (2, depth + 1)  rows to rerank of this query and the one before; count first
     uint32_t *known     # (mask + 1,)  a hash table of postings,
@@ -187,8 +189,8 @@ cdef class Coded(Scanner):
         while scratch.mask < 2 * (batch.m + STRANGERS):
             scratch.mask *= 2
         scratch.tables = <float *>malloc(2 * self.groups * LS_POINTS * sizeof(float))
-        scratch.dist = <float *>malloc(wide * sizeof(float))
-        scratch.rows = <uint32_t *>malloc(wide * sizeof(uint32_t))
+        scratch.dist = <float *>malloc(2 * wide * sizeof(float))
+        scratch.rows = <uint32_t *>malloc(2 * wide * sizeof(uint32_t))
         scratch.survivors = <uint32_t *>malloc(2 * (batch.depth + 1) * sizeof(uint32_t))
         scratch.known = <uint32_t *>malloc(scratch.mask * sizeof(uint32_t))
         scratch.near = <float *>malloc(scratch.mask * sizeof(float))
@@ -214,11 +216,7 @@ cdef class Coded(Scanner):
                 else:
                     self.scan_codes(batch, i, &scratch)
                 if batch.candidates != NULL:
-                    ls_topk_sort(ls_topk(scratch.dist, scratch.rows, self.wide(batch)))
-                    memcpy(
-                        batch.candidates + i * batch.depth, scratch.rows,
-                        batch.depth * sizeof(uint32_t),
-                    )
+                    self.list_candidates(batch, i, &scratch)
                     continue
                 self.fetch(batch, scratch.survivors + (i & 1) * each)
                 if i > 0:
@@ -348,37 +346,32 @@ cdef class Coded(Scanner):
     cdef void scan_codes(self, Batch *batch, size_t i, Scratch *scratch) noexcept nogil:
         """Find the vectors with the best estimates among the resident codes of the probes."""
         cdef const uint32_t *probes = batch.probes + i * batch.m
-        cdef ls_topk best = ls_topk(scratch.dist, scratch.rows, self.wide(batch))
+        cdef ls_pool best = ls_pool(scratch.dist, scratch.rows, self.wide(batch), 0, INFINITY)
         cdef uint32_t *survivors = scratch.survivors + (i & 1) * (batch.depth + 1)
         cdef ls_codes codes = ls_codes(scratch.tables, &self.scales[0], self.unit, self.groups)
         cdef size_t j, r, posting, count
-        cdef const uint8_t *record
-        ls_topk_clear(best)
         self.tables_of(batch, i, scratch)
         for j in range(batch.counts[i]):
             posting = probes[j]
             count = self.counts[posting]
-            record = &self.first_tier[self.first[posting], 0]
             kernels().estimates(
-                record, count, &codes, batch.near[i * batch.m + j], scratch.block
+                &self.first_tier[self.first[posting], 0], count, &codes,
+                batch.near[i * batch.m + j], scratch.block,
             )
             batch.codes += count
-            r = ls_next_within(scratch.block, 0, count, best.dist[0])
+            r = ls_next_within(scratch.block, 0, count, best.bound)
             while r < count:
-                ls_topk_push(best, scratch.block[r], self.first[posting] + <uint32_t>r)
-                r = ls_next_within(scratch.block, r + 1, count, best.dist[0])
+                ls_pool_push(&best, scratch.block[r], self.first[posting] + <uint32_t>r)
+                r = ls_next_within(scratch.block, r + 1, count, best.bound)
+        ls_pool_thin(&best)
         if self.tier == 2:
-            self.refine(best, scratch)
-            ls_topk_heapify(best)
-            if batch.candidates == NULL:
-                ls_topk_sort(best)
-        survivors[0] = 0
-        for r in range(best.k):
-            if best.key[r] != LS_NOBODY and survivors[0] < batch.depth:
-                survivors[0] += 1
-                survivors[survivors[0]] = best.key[r]
+            self.refine(&best, scratch)
+            best.keep = batch.depth
+            ls_pool_thin(&best)
+        survivors[0] = <uint32_t>best.held
+        memcpy(survivors + 1, best.key, best.held * sizeof(uint32_t))
 
-    cdef void refine(self, ls_topk best, Scratch *scratch) noexcept nogil:
+    cdef void refine(self, ls_pool *best, Scratch *scratch) noexcept nogil:
         """Replace the estimates by those of both codes.
 
         The first estimate gives back |q - c|^2 + addend, from which the second code goes on.
@@ -388,9 +381,7 @@ cdef class Coded(Scanner):
         cdef const uint8_t *second
         cdef float sum_first, sum_second, scale, near
         cdef const float *tables = scratch.tables + self.groups * LS_POINTS
-        for r in range(best.k):
-            if best.key[r] == LS_NOBODY:
-                continue
+        for r in range(best.held):
             row = best.key[r]
             record = &self.first_tier[row, 0]
             second = &self.second_tier[row, 0]
@@ -402,6 +393,18 @@ cdef class Coded(Scanner):
                 near + self.addend(second + self.groups)
                 - 2 * self.ratio * scale * (sum_first + sum_second)
             )
+
+    cdef void list_candidates(self, Batch *batch, size_t i, Scratch *scratch) noexcept nogil:
+        """Write the candidates, best first, in place of an answer; 2^32 - 1 beyond the last."""
+        cdef uint32_t *out = batch.candidates + i * batch.depth
+        cdef size_t held = batch.depth, r
+        if self.tier:
+            held = scratch.survivors[(i & 1) * (batch.depth + 1)]
+        cdef ls_topk best = ls_topk(scratch.dist, scratch.rows, held)
+        ls_topk_heapify(best)
+        ls_topk_sort(best)
+        for r in range(batch.depth):
+            out[r] = best.key[r] if r < held else LS_NOBODY
 
     cdef inline uint32_t owner(self, uint32_t row) noexcept nogil:
         """Return the posting whose primary entry a row is."""
