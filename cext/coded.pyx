@@ -19,18 +19,17 @@ Inner product has an addend of its own (longspan.indexer.codec).
 """
 
 from libc.math cimport INFINITY
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-
-import numpy as np
 
 from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels, ls_codes, ls_half
 from longspan.cext.layout cimport (
     SCALARS_1, SCALARS_2, coded_bytes, copies_at, padded, records_at,
 )
-from longspan.cext.pages cimport Asked, ls_major_faults
+from longspan.cext.pages cimport ls_major_faults
 from longspan.cext.pool cimport ls_pool, ls_pool_push, ls_pool_thin
+from longspan.cext.rows cimport Rows
 from longspan.cext.scanner cimport COSINE, IP, L2, Batch, Scanner, Wave, whole_pages
 from longspan.cext.topk cimport (
     LS_NOBODY, ls_next_within, ls_topk, ls_topk_clear, ls_topk_heapify, ls_topk_push,
@@ -45,12 +44,6 @@ cdef enum:
 cdef float PROBED = -1
 cdef enum:
     STRANGERS = 1024  # heads beyond the ranked ones whose distances are kept
-    BLOCK = 64  # rows; the owner of each block's first row is at hand
-
-
-cdef int ascending(const void *a, const void *b) noexcept nogil:
-    cdef uint32_t x = (<const uint32_t *>a)[0], y = (<const uint32_t *>b)[0]
-    return (x > y) - (x < y)
 
 
 # What one search needs beside its batch.
@@ -80,15 +73,14 @@ cdef class Coded(Scanner):
     """
 
     cdef const uint32_t[::1] copies
-    cdef uint32_t[::1] first, owners
     cdef HeadTree tree
+    cdef Rows rows
     cdef const float[:, :, :, ::1] books
     cdef const float[::1] scales
     cdef const uint8_t[:, ::1] first_tier, second_tier
-    cdef size_t groups, tiers, shared, most_copies
+    cdef size_t groups, shared
     cdef float unit, ratio
     cdef int tier
-    cdef Asked pages_asked
 
     def __init__(
         self,
@@ -121,16 +113,13 @@ cdef class Coded(Scanner):
         self.width = groups * LS_GROUP
         self.shared = books.shape[1] == 1
         Scanner.__init__(self, mapped, offsets, counts, dtype, dim, metric)
-        self.first = np.zeros(counts.shape[0] + 1, np.uint32)
-        for i in range(<size_t>counts.shape[0]):
-            n += counts[i]
-            self.first[i + 1] = <uint32_t>n
+        for i in range(<size_t>copies.shape[0]):
             self.longest = max(self.longest, copies[i])
+        self.rows = Rows(mapped, offsets, counts, self.row_bytes)
+        n = self.rows.n
         if tree.heads.shape[0] != counts.shape[0] or n == 0:
             raise ValueError(f"{tree.heads.shape[0]} heads, {counts.shape[0]} postings")
         self.tree = tree
-        self.owners = np.empty((n - 1) // BLOCK + 1, np.uint32)
-        self.note_owners()
         self.first_tier, self.second_tier = first_tier, second_tier
         self.tier = (first_tier.shape[0] > 0) + (first_tier.shape[0] > 0 < second_tier.shape[0])
         if self.tier > 0 and (
@@ -141,15 +130,6 @@ cdef class Coded(Scanner):
             <size_t>second_tier.shape[0] != n or <size_t>second_tier.shape[1] != groups + SCALARS_2
         ):
             raise ValueError(f"{second_tier.shape[0]} second codes of {n} vectors")
-        self.pages_asked = Asked(mapped.shape[0] // 4096 + 2)
-
-    cdef void note_owners(self) noexcept nogil:
-        """Note the posting that holds the first row of each block as a primary entry."""
-        cdef size_t posting = 0, block
-        for block in range(<size_t>self.owners.shape[0]):
-            while self.first[posting + 1] <= block * BLOCK:
-                posting += 1
-            self.owners[block] = <uint32_t>posting
 
     cdef size_t bytes_of(self, size_t posting) noexcept nogil:
         return coded_bytes(
@@ -165,7 +145,7 @@ cdef class Coded(Scanner):
         self.vectors_of(posting, query, inverse, block)
         i = ls_next_within(block, 0, count, top.dist[0])
         while i < count:
-            ls_topk_push(top, block[i], self.first[posting] + <uint32_t>i)
+            ls_topk_push(top, block[i], self.rows.first[posting] + <uint32_t>i)
             i = ls_next_within(block, i + 1, count, top.dist[0])
 
     cdef inline void vectors_of(
@@ -206,6 +186,8 @@ cdef class Coded(Scanner):
         cdef Wave wave = Wave(0, 0, 0)
         cdef long faults = ls_major_faults()
         cdef size_t i, each = batch.depth + 1
+        cdef uint32_t *survivors
+        cdef int64_t pages
         cdef bint ready = self.prepare(batch, &scratch)
         scratch.block = block
         if ready:
@@ -215,17 +197,20 @@ cdef class Coded(Scanner):
                     self.read_probes(batch, i, &wave, &scratch)
                 else:
                     self.scan_codes(batch, i, &scratch)
+                survivors = scratch.survivors + (i & 1) * each
                 if batch.candidates != NULL:
                     self.list_candidates(batch, i, &scratch)
                     continue
-                self.fetch(batch, scratch.survivors + (i & 1) * each)
+                pages = self.rows.ask(survivors + 1, survivors[0])
+                batch.pages += pages
+                batch.bytes += 4096 * pages
                 if i > 0:
                     self.rerank(batch, i - 1, scratch.survivors + ((i - 1) & 1) * each)
             if batch.candidates == NULL:
                 self.rerank(batch, batch.nq - 1, scratch.survivors + ((batch.nq - 1) & 1) * each)
         if ls_major_faults() != faults:
             self.asked.missed()
-            self.pages_asked.missed()
+            self.rows.asked.missed()
         free(scratch.tables)
         free(scratch.dist)
         free(scratch.rows)
@@ -279,7 +264,7 @@ cdef class Coded(Scanner):
         survivors[0] = 0
         for r in range(best.k):
             if best.key[r] != LS_NOBODY:
-                if self.distance_to(batch, i, self.owner(best.key[r]), scratch) != PROBED:
+                if self.distance_to(batch, i, self.rows.owner(best.key[r]), scratch) != PROBED:
                     survivors[0] += 1
                     survivors[survivors[0]] = best.key[r]
 
@@ -292,7 +277,7 @@ cdef class Coded(Scanner):
         cdef float shift = batch.squares[i] if self.metric == IP else 0
         cdef ls_topk top = ls_topk(batch.dist + i * batch.k, batch.rows + i * batch.k, batch.k)
         cdef size_t count = self.counts[posting], r
-        cdef uint32_t row = self.first[posting]
+        cdef uint32_t row = self.rows.first[posting]
         self.vectors_of(posting, batch.queries + i * self.query_bytes, inverse, block)
         for r in range(count):
             ls_topk_push(top, block[r], row + <uint32_t>r)
@@ -318,10 +303,10 @@ cdef class Coded(Scanner):
             r = ls_next_within(scratch.block, r, count, best.dist[0] - nearest)
             if r == count:
                 break
-            if numbers[r] >= self.first[self.counts.shape[0]]:
+            if numbers[r] >= self.rows.n:
                 batch.foreign = numbers[r]
             else:
-                near = self.distance_to(batch, i, self.owner(numbers[r]), scratch)
+                near = self.distance_to(batch, i, self.rows.owner(numbers[r]), scratch)
                 if near != PROBED:
                     ls_topk_push_once(best, near + scratch.block[r], numbers[r])
             r += 1
@@ -355,13 +340,13 @@ cdef class Coded(Scanner):
             posting = probes[j]
             count = self.counts[posting]
             kernels().estimates(
-                &self.first_tier[self.first[posting], 0], count, &codes,
+                &self.first_tier[self.rows.first[posting], 0], count, &codes,
                 batch.near[i * batch.m + j], scratch.block,
             )
             batch.codes += count
             r = ls_next_within(scratch.block, 0, count, best.bound)
             while r < count:
-                ls_pool_push(&best, scratch.block[r], self.first[posting] + <uint32_t>r)
+                ls_pool_push(&best, scratch.block[r], self.rows.first[posting] + <uint32_t>r)
                 r = ls_next_within(scratch.block, r + 1, count, best.bound)
         ls_pool_thin(&best)
         if self.tier == 2:
@@ -406,49 +391,25 @@ cdef class Coded(Scanner):
         for r in range(batch.depth):
             out[r] = best.key[r] if r < held else LS_NOBODY
 
-    cdef inline uint32_t owner(self, uint32_t row) noexcept nogil:
-        """Return the posting whose primary entry a row is."""
-        cdef uint32_t posting = self.owners[row // BLOCK]
-        while self.first[posting + 1] <= row:
-            posting += 1
-        return posting
-
-    cdef void fetch(self, Batch *batch, uint32_t *survivors) noexcept nogil:
-        """Ask for the pages of the survivors, each once; put them in the order of the file."""
-        cdef size_t i, size = self.row_bytes, page, last
-        cdef uint64_t at, counted = 0
-        cdef uint32_t posting, row
-        qsort(survivors + 1, survivors[0], sizeof(uint32_t), &ascending)
-        for i in range(1, survivors[0] + 1):
-            row = survivors[i]
-            posting = self.owner(row)
-            at = self.offsets[posting] + <uint64_t>(row - self.first[posting]) * size
-            last = (at + size - 1) // 4096
-            page = max(at // 4096, counted)
-            batch.pages += max(last + 1, page) - page
-            batch.bytes += 4096 * (max(last + 1, page) - page)
-            counted = max(counted, last + 1)
-            while page <= last:
-                self.pages_asked.ask(page, &self.mapped[page * 4096], 1)
-                page += 1
-
     cdef void rerank(self, Batch *batch, size_t i, const uint32_t *survivors) noexcept nogil:
         """Fold the exact distances of the survivors into the top k, and sort it."""
         cdef const unsigned char *query = batch.queries + i * self.query_bytes
         cdef float inverse = batch.inverses[i] if self.metric == COSINE else 0
         cdef ls_topk top = ls_topk(batch.dist + i * batch.k, batch.rows + i * batch.k, batch.k)
-        cdef size_t r, place
+        cdef size_t r
         cdef uint32_t posting, row
-        cdef const unsigned char *at
         cdef const float *norms
         cdef float dist
         for r in range(1, survivors[0] + 1):
             row = survivors[r]
-            posting = self.owner(row)
-            place = row - self.first[posting]
-            at = &self.mapped[self.offsets[posting]]
-            norms = <const float *>(at + padded(self.counts[posting] * self.row_bytes)) + place
-            self.distances(query, inverse, at + place * self.row_bytes, norms, 1, &dist)
+            posting = self.rows.owner(row)
+            norms = <const float *>(
+                &self.mapped[self.offsets[posting]] + padded(self.counts[posting] * self.row_bytes)
+            )
+            self.distances(
+                query, inverse, self.rows.at(row), norms + (row - self.rows.first[posting]), 1,
+                &dist,
+            )
             ls_topk_push(top, dist, row)
         batch.vectors += survivors[0]
         ls_topk_sort(top)

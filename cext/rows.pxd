@@ -1,0 +1,17 @@
+"""Single rows of coded postings, for the native search."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from longspan.cext.pages cimport Asked
+
+
+cdef class Rows:
+    cdef const uint8_t[::1] mapped
+    cdef const uint64_t[::1] offsets
+    cdef uint32_t[::1] first, owners
+    cdef size_t row_bytes, n
+    cdef Asked asked
+
+    cdef uint32_t owner(self, uint32_t row) noexcept nogil
+    cdef const uint8_t *at(self, uint32_t row) noexcept nogil
+    cdef int64_t ask(self, uint32_t *rows, size_t count) noexcept nogil
