@@ -24,9 +24,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels, ls_codes, ls_half
-from longspan.cext.layout cimport (
-    SCALARS_1, SCALARS_2, coded_bytes, copies_at, padded, records_at,
-)
+from longspan.cext.layout cimport SCALARS_1, SCALARS_2, coded_bytes, copies_at, padded
 from longspan.cext.pages cimport ls_major_faults
 from longspan.cext.pool cimport ls_pool, ls_pool_push, ls_pool_thin
 from longspan.cext.rows cimport Rows

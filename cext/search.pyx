@@ -164,8 +164,6 @@ cdef class Searcher:
             if probes[j] == LS_NOBODY:
                 break  # a narrow beam finds fewer heads than were asked for
             held += self.primary[probes[j]]
-            if held >= k and j < count[0]:
-                return True
             if j >= count[0]:
                 count[0] += 1
             if held >= k:

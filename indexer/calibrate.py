@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from longspan.cext import prune
 from longspan.indexer import depths
-from longspan.indexer.depths import nearest
+from longspan.indexer.depths import nearest, reaching
 from longspan.indexer.progress import Progress
 from longspan.indexer.reader import Vectors
 from longspan.indexer.store.calibration import RECALLS, Calibration, Table
@@ -221,9 +221,9 @@ def thresholds(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float64
     lowest = float(promise[np.isfinite(promise)].min()) - 1
     chosen = []
     for recall in RECALLS:
-        first = quantile(everything, recall)
+        first = reaching(everything, recall)
         error = (at_hit >= first).mean(axis=1).std() / np.sqrt(len(at_hit))
-        chosen.append(max(quantile(everything, min(recall + error, 1.0)), lowest))
+        chosen.append(max(reaching(everything, min(recall + error, 1.0)), lowest))
     return np.array(chosen)
 
 
@@ -231,11 +231,6 @@ def at_hits(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float32]:
     """Return the promise of the first posting that holds each neighbour; -inf for none."""
     none = np.full((len(promise), 1), -np.inf, np.float32)
     return np.take_along_axis(np.concatenate([promise, none], axis=1), ranks, axis=1)
-
-
-def quantile(falling: NDArray[np.float32], share: float) -> float:
-    """Return the value that a share of a falling list is at or above."""
-    return float(falling[min(int(np.ceil(share * len(falling))), len(falling)) - 1])
 
 
 def needed(promise: NDArray[np.float32], threshold: float) -> int:

@@ -168,7 +168,8 @@ class Searching:
 
     def candidates(self, threshold: float) -> NDArray[np.uint32]:
         """Return the candidates of each query by estimate, (nq, MOST_DEPTH)."""
-        beam, m = beams(self.parts.heads.levels, self.needed(threshold)), self.needed(threshold)
+        m = self.needed(threshold)
+        beam = beams(self.parts.heads.levels, m)
 
         def unit(start: int) -> NDArray[np.uint32]:
             queries = self.asked.queries[start : start + CHUNK]
@@ -232,9 +233,9 @@ def cheapest(trials: list[Trial], k: int, recall: float) -> tuple[Trial, int]:
     best: tuple[float, Trial, int] | None = None
     for trial in trials:
         places = np.sort(trial.places[:, :k], axis=None)
-        shares = (trial.places[:, :k] <= place_of(places, recall)).mean(axis=1)
+        shares = (trial.places[:, :k] <= reaching(places, recall)).mean(axis=1)
         error = float(shares.std()) / np.sqrt(len(shares))
-        place = place_of(places, min(recall + error, 1.0))
+        place = reaching(places, min(recall + error, 1.0))
         if place == NOWHERE:
             continue
         depth = max(place + 1, k)
@@ -244,11 +245,6 @@ def cheapest(trials: list[Trial], k: int, recall: float) -> tuple[Trial, int]:
     return best[1:] if best else (trials[-1], MOST_DEPTH)
 
 
-def reaching(falling: NDArray[np.float32], share: float) -> float:
-    """Return the value that a share of a falling list is at or above."""
-    return float(falling[min(ceil(share * len(falling)), len(falling)) - 1])
-
-
-def place_of(places: Places, share: float) -> int:
-    """Return the place by which a share of all neighbours has come, of ascending places."""
-    return int(places[min(ceil(share * len(places)), len(places)) - 1])
+def reaching(ordered: NDArray[Any], share: float) -> Any:
+    """Return the value by which a share of an ordered list has come."""
+    return ordered[min(ceil(share * len(ordered)), len(ordered)) - 1].item()
