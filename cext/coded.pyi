@@ -22,7 +22,5 @@ class Coded(Scanner):
         scales: NDArray[np.float32],
         unit: float,
         ratio: float,
-        first_tier: NDArray[np.uint8],
-        second_tier: NDArray[np.uint8],
         tree: HeadTree,
     ) -> None: ...

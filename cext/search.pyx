@@ -11,7 +11,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 from longspan.cext.ids cimport Ids
 from longspan.cext.prune cimport worth_reading
 from longspan.cext.scanner cimport COSINE, IP, Batch, Scanner
-from longspan.cext.topk cimport LS_NOBODY, ls_topk
+from longspan.cext.topk cimport LS_NOBODY
 from longspan.cext.tree cimport HeadTree, Walk, free_walk
 
 
@@ -110,7 +110,7 @@ cdef class Searcher:
         batch.dist = &dist[0, 0]
         batch.postings = batch.vectors = batch.codes = batch.bytes = batch.pages = 0
         batch.foreign = -1
-        cdef Walk walk = self.tree.new_walk(beam)
+        cdef Walk walk = self.tree.new_walk(beam, m)
         cdef float *near = <float *>malloc(nq * m * sizeof(float))
         cdef uint32_t *probes = <uint32_t *>malloc(nq * m * sizeof(uint32_t))
         cdef uint32_t *counts = <uint32_t *>malloc(nq * sizeof(uint32_t))
@@ -125,7 +125,7 @@ cdef class Searcher:
                 start = seconds()
                 for i in range(nq):
                     scored += self.tree.descend(
-                        &lifted[i, 0], beam, walk, ls_topk(near + i * m, probes + i * m, m)
+                        &lifted[i, 0], beam, walk, m, near + i * m, probes + i * m
                     )
                     counts[i] = <uint32_t>worth_reading(
                         near + i * m, m, &self.law[0], threshold

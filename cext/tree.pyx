@@ -5,19 +5,21 @@ neighbours in memory. children[i] is the first child of inner node i, children[i
 last; the nodes before children[0] are the top level. With few heads there are no inner nodes.
 """
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
-from longspan.cext.topk cimport (
-    LS_NOBODY, ls_next_within, ls_topk, ls_topk_clear, ls_topk_push, ls_topk_sort,
+from longspan.cext.pool cimport (
+    ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room, ls_pool_sort,
 )
+from longspan.cext.topk cimport LS_NOBODY
 
 
 cdef void free_walk(Walk walk) noexcept nogil:
     """Give the scratch of a walk back."""
     free(walk.block)
-    free(walk.now.key)
+    free(walk.now.held)
 
 
 def check_levels(const uint32_t[::1] children, size_t inner, size_t heads, levels):
@@ -99,84 +101,73 @@ cdef class HeadTree:
             raise ValueError(f"dist is {m} wide, found {found.shape[1]}, want the same, not 0")
         if <size_t>queries.shape[1] != self.query_bytes:
             raise ValueError(f"queries have {queries.shape[1]} bytes, want {self.query_bytes}")
-        cdef Walk walk = self.new_walk(beam)
+        cdef Walk walk = self.new_walk(beam, m)
         with nogil:
             for i in range(nq):
-                scored += self.descend(
-                    &queries[i, 0], beam, walk, ls_topk(&dist[i, 0], &found[i, 0], m)
-                )
+                scored += self.descend(&queries[i, 0], beam, walk, m, &dist[i, 0], &found[i, 0])
         free_walk(walk)
         return scored
 
-    cdef Walk new_walk(self, const uint32_t[::1] beam) except *:
-        """Return scratch for walks with a beam; ValueError when the beam does not fit the tree."""
-        cdef size_t widest = 1, i
+    cdef Walk new_walk(self, const uint32_t[::1] beam, size_t m) except *:
+        """Return scratch for walks with a beam; ValueError when the beam does not fit the tree.
+
+        m  heads to find
+        """
+        cdef size_t widest = m, i, room
         if <size_t>beam.shape[0] != self.levels - 1:
             raise ValueError(f"{beam.shape[0]} beams for {self.levels - 1} inner levels")
         for i in range(<size_t>beam.shape[0]):
             if beam[i] == 0:
                 raise ValueError(f"the beam of level {i} is 0")
             widest = max(widest, beam[i])
-        cdef float *floats = <float *>malloc((self.fan + 2 * widest) * sizeof(float))
-        cdef uint32_t *keys = <uint32_t *>malloc(2 * widest * sizeof(uint32_t))
-        if floats == NULL or keys == NULL:
-            free(floats)
-            free(keys)
+        room = ls_pool_room(widest)
+        cdef float *block = <float *>malloc(self.fan * sizeof(float))
+        cdef uint64_t *held = <uint64_t *>malloc(2 * room * sizeof(uint64_t))
+        if block == NULL or held == NULL:
+            free(block)
+            free(held)
             raise MemoryError(f"no memory for a beam of {widest} nodes")
         return Walk(
-            floats,
-            ls_topk(floats + self.fan, keys, widest),
-            ls_topk(floats + self.fan + widest, keys + widest, widest),
+            block, ls_pool(held, 0, 0, INFINITY), ls_pool(held + room, 0, 0, INFINITY)
         )
 
     cdef int64_t descend(
-        self, const void *query, const uint32_t[::1] beam, Walk walk, ls_topk found,
+        self, const void *query, const uint32_t[::1] beam, Walk walk, size_t m,
+        float *dist, uint32_t *found,
     ) noexcept nogil:
-        """Fill found with heads, nearest first; return the nodes scored."""
-        cdef ls_topk now = walk.now, then = walk.then
+        """Fill dist and found with m heads, nearest first; return the nodes scored."""
+        cdef ls_pool now = walk.now, then = walk.then
         cdef uint32_t first = 0, node
         cdef int64_t scored = self.children[0]
-        cdef size_t level, i
-        cdef ls_topk into = found
-        if self.inner_count:
-            now.k = beam[0]
-            into = now
-        ls_topk_clear(into)
-        self.score(query, 0, self.children[0], walk.block, into)
-        level = 0
+        cdef size_t level = 0, i
+        ls_pool_clear(&now, beam[0] if self.inner_count else m)
+        self.score(query, 0, self.children[0], walk.block, &now)
         while first < self.inner_count:
             first = self.children[first]  # the first node of the next level
             level += 1
-            into = found
-            if first < self.inner_count:
-                then.k = beam[level]
-                into = then
-            ls_topk_clear(into)
-            ls_topk_sort(now)  # the children of the nearest first: fewer get in to be thrown out
-            for i in range(now.k):
-                node = now.key[i]
-                if node != LS_NOBODY:
-                    self.score(query, self.children[node], self.children[node + 1], walk.block, into)
-                    scored += self.children[node + 1] - self.children[node]
+            ls_pool_clear(&then, beam[level] if first < self.inner_count else m)
+            ls_pool_sort(&now)  # the children of the nearest first: fewer get in to be thrown out
+            for i in range(now.count):
+                node = ls_key(now.held[i])
+                self.score(query, self.children[node], self.children[node + 1], walk.block, &then)
+                scored += self.children[node + 1] - self.children[node]
             now, then = then, now
-        ls_topk_sort(found)
-        for i in range(found.k):
-            if found.key[i] != LS_NOBODY:
-                found.key[i] -= self.inner_count
+        ls_pool_sort(&now)
+        for i in range(m):
+            if i < now.count:
+                dist[i], found[i] = ls_dist(now.held[i]), ls_key(now.held[i]) - self.inner_count
+            else:
+                dist[i], found[i] = INFINITY, LS_NOBODY
         return scored
 
     cdef void score(
-        self, const void *query, uint32_t first, uint32_t last, float *block, ls_topk top,
+        self, const void *query, uint32_t first, uint32_t last, float *block, ls_pool *near,
     ) noexcept nogil:
-        """Fold the nodes [first, last), all inner or all heads, into top."""
+        """Offer the nodes [first, last), all inner or all heads, to the nearest."""
         cdef const unsigned char *rows
-        cdef size_t n = last - first, i
         if first < self.inner_count:
             rows = &self.inner[first, 0]
         else:
             rows = &self.heads[first - self.inner_count, 0]
-        kernels().l2[self.dtype](query, rows, n, self.dim, block)
-        i = ls_next_within(block, 0, n, top.dist[0])
-        while i < n:
-            ls_topk_push(top, block[i], first + <uint32_t>i)
-            i = ls_next_within(block, i + 1, n, top.dist[0])
+        kernels().l2[self.dtype](query, rows, last - first, self.dim, block)
+        ls_pool_offer(near, block, last - first, first)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.coded import Coded
 from longspan.cext.ids import Ids
+from longspan.cext.probed import Probed
+from longspan.cext.resident import Resident
 from longspan.cext.scan import Postings
 from longspan.cext.scanner import Scanner
 from longspan.cext.search import Searcher
@@ -62,22 +63,19 @@ class Parts:
         if self.codec is None:
             counts = np.ascontiguousarray(self.records["count"])
             return Postings(mapped, offsets, counts, *shape)
-        first, second = [*codes, NO_CODES, NO_CODES][:2]
-        return Coded(
-            mapped,
-            offsets,
-            self.primary,
-            *shape,
-            copies=np.ascontiguousarray(self.records["count"] - self.primary),
-            books=self.codec.books,
-            groups=self.codec.groups,
-            scales=self.codec.meaning.scales,
-            unit=self.codec.meaning.unit,
-            ratio=self.codec.meaning.ratio,
-            first_tier=first,
-            second_tier=second,
-            tree=self.heads.tree,
-        )
+        coded: dict[str, Any] = {
+            "copies": np.ascontiguousarray(self.records["count"] - self.primary),
+            "books": self.codec.books,
+            "groups": self.codec.groups,
+            "scales": self.codec.meaning.scales,
+            "unit": self.codec.meaning.unit,
+            "ratio": self.codec.meaning.ratio,
+            "tree": self.heads.tree,
+        }
+        if not codes:
+            return Probed(mapped, offsets, self.primary, *shape, **coded)
+        first, second = [*codes, NO_CODES][:2]
+        return Resident(mapped, offsets, self.primary, *shape, **coded, first=first, second=second)
 
     def searcher(self, scanner: Scanner, law: list[float]) -> Searcher:
         """Return the whole search on opened postings."""

@@ -1,0 +1,46 @@
+"""What the tiers of coded postings share, for those that search them."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from longspan.cext.kernels cimport ls_codes
+from longspan.cext.rows cimport Rows
+from longspan.cext.scanner cimport Batch, Scanner, Wave
+from longspan.cext.tree cimport HeadTree
+
+
+# What one search needs beside its batch; a tier uses some of it.
+cdef struct Scratch:
+    float *tables        # (tiers, groups, 256)
+    float *block         # distances of a posting
+    uint32_t *survivors  # (2, depth + 1)  rows to rerank of this query and the one before; count first
+    uint64_t *held       # of a pool of candidates (longspan.cext.resident)
+    float *dist          # (depth,)  the best candidates, and (longspan.cext.probed)
+    uint32_t *rows
+    uint32_t *known      # (mask + 1,)  a hash table of postings,
+    float *near          # (mask + 1,)  with the distance of their heads
+    size_t mask, free
+
+
+cdef class Coded(Scanner):
+    cdef const uint32_t[::1] copies
+    cdef HeadTree tree
+    cdef Rows rows
+    cdef const float[:, :, :, ::1] books
+    cdef const float[::1] scales
+    cdef size_t groups, shared, tiers
+    cdef float unit, ratio
+
+    cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil
+    cdef void find(self, Batch *batch, size_t i, Wave *wave, Scratch *scratch) noexcept nogil
+    cdef void list_candidates(
+        self, Batch *batch, size_t i, const Scratch *scratch
+    ) noexcept nogil
+    cdef void tables_of(self, Batch *batch, size_t i, Scratch *scratch) noexcept nogil
+    cdef ls_codes codes_of(self, const Scratch *scratch) noexcept nogil
+    cdef void vectors_of(
+        self, size_t posting, const void *query, float inverse, float *block
+    ) noexcept nogil
+    cdef void rerank(self, Batch *batch, size_t i, const uint32_t *survivors) noexcept nogil
+
+
+cdef uint32_t *survivors_of(const Batch *batch, size_t i, const Scratch *scratch) noexcept nogil

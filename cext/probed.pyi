@@ -1,0 +1,3 @@
+from longspan.cext.coded import Coded
+
+class Probed(Coded): ...

@@ -1,0 +1,28 @@
+from mmap import mmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.cext.coded import Coded
+from longspan.cext.tree import HeadTree
+
+class Resident(Coded):
+    def __init__(
+        self,
+        mapped: mmap | NDArray[np.uint8],
+        offsets: NDArray[np.uint64],
+        counts: NDArray[np.uint32],
+        dtype: int,
+        dim: int,
+        metric: int,
+        *,
+        copies: NDArray[np.uint32],
+        books: NDArray[np.float32],
+        groups: int,
+        scales: NDArray[np.float32],
+        unit: float,
+        ratio: float,
+        tree: HeadTree,
+        first: NDArray[np.uint8],
+        second: NDArray[np.uint8],
+    ) -> None: ...
