@@ -1,15 +1,14 @@
-from mmap import mmap
-
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.coded import Coded
+from longspan.cext.mapping import Mapping
 from longspan.cext.tree import HeadTree
 
 class Resident(Coded):
     def __init__(
         self,
-        mapped: mmap | NDArray[np.uint8],
+        mapped: Mapping | NDArray[np.uint8],
         offsets: NDArray[np.uint64],
         counts: NDArray[np.uint32],
         dtype: int,

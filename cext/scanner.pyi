@@ -1,12 +1,12 @@
-from mmap import mmap
-
 import numpy as np
 from numpy.typing import NDArray
+
+from longspan.cext.mapping import Mapping
 
 class Scanner:
     def __init__(
         self,
-        mapped: mmap | NDArray[np.uint8],
+        mapped: Mapping | NDArray[np.uint8],
         offsets: NDArray[np.uint64],
         counts: NDArray[np.uint32],
         dtype: int,

@@ -2,7 +2,7 @@
 
 For each calibration query the nearest heads are found as a search finds them (more of them, with
 the wider beam that goes with that: measured here, a search finds up to .002 less), and for each of
-its true neighbours the first posting that holds it is looked up in the copies: nothing is read. A
+its true neighbours the first posting that holds it is looked up: nothing is read. A
 law for the promise of a posting is fitted to where those first hits fall (Poisson regression), and
 the threshold for a recall is the quantile of the promises at the first hits: a share r of all true
 neighbours lies in postings that promise at least that.
@@ -26,11 +26,13 @@ from longspan.indexer.store.calibration import RECALLS, Calibration, Table
 from longspan.indexer.store.codec import TIERS
 from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.opened import Parts
-from longspan.indexer.tree import NOBODY, Copies
+from longspan.indexer.tree import NOBODY
 from longspan.indexer.truth import exact
+from longspan.indexer.work import Job
 from longspan.indexer.workers import Workers
 
 Ranks = NDArray[np.int64]
+HeadIds = NDArray[np.uint32]
 
 KS = (1, 10, 100)
 FIT_K = 10  # the law is fitted to the hits at this k; it hardly depends on k
@@ -41,13 +43,16 @@ MOST_QUERIES = 10_000  # of a file: with MOST_RANKED this bounds the stage's mem
 AFFORDABLE = 1.25  # heads ranked beyond what the neediest calibration query reads
 
 
+SAMPLE = "sample.npz"
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Calibration queries and their true neighbours.
 
     queries  (nq, dim)
-    truth    (nq, k)    rows of the input; -1 where there are fewer
-    own      (nq,)      rows of the input that the queries themselves are; -1 for none
+    truth    (nq, k)    places; -1 where there are fewer
+    own      (nq,)      places that the queries themselves are; -1 for none
     source   whose they are, for the manifest
     """
 
@@ -57,10 +62,33 @@ class Sample:
     source: str
 
 
+def write_sample(job: Job, given: Vectors | None, threads: int, progress: Progress) -> None:
+    """Write the calibration queries, given or drawn from the vectors, and their true neighbours."""
+    vectors, metric = job.staged, job.space.metric
+    if given is not None:
+        sample = sample_queries(vectors, given, metric, threads, progress)
+    else:
+        count, seed = job.config.calibration, job.config.seed
+        sample = sample_base(vectors, metric, count, seed, threads, progress)
+    job.save_all(
+        SAMPLE,
+        queries=sample.queries,
+        truth=sample.truth,
+        own=sample.own,
+        source=np.array(sample.source),
+    )
+
+
+def read_sample(job: Job) -> Sample:
+    """Return what write_sample has written."""
+    arrays = job.load_all(SAMPLE)
+    return Sample(arrays["queries"], arrays["truth"], arrays["own"], str(arrays["source"]))
+
+
 def sample_base(
     vectors: Vectors, metric: str, count: int, seed: int, threads: int, progress: Progress
 ) -> Sample:
-    """Return vectors of the base as queries; none is its own neighbour, unless it is alone."""
+    """Return staged vectors as queries; none is its own neighbour, unless it is alone."""
     count = min(count, vectors.n)
     rows = np.sort(np.random.default_rng(seed).choice(vectors.n, count, replace=False))
     queries = vectors.take(rows)
@@ -84,22 +112,23 @@ def sample_queries(
 
 def calibrate(
     parts: Parts,
-    copies: Copies,
-    order: NDArray[np.int64],
     sample: Sample,
+    holders: HeadIds,
+    number: NDArray[np.uint32],
     pool: Workers,
     progress: Progress,
 ) -> Calibration:
-    """Return the calibration of an index from its parts and where each vector is stored.
+    """Return the calibration of an index from its parts.
 
-    order  (n,)  the input's row of each row of the index
+    holders  (nq, k, copies) the heads that each true neighbour is stored under, its nearest first
+    number   (n,) the row of each place
     """
     tiers = 1 if parts.codec is None else 1 + TIERS
-    tables, ks, asked = [], ks_of(sample), asked_of(parts, order, sample)
+    tables, ks, asked = [], ks_of(sample), asked_of(parts, number, sample)
     with progress.stage("calibrate", tiers * len(sample.queries), "queries") as advance:
         for tier in range(tiers):
             if tier < 2:  # both resident tiers look among the codes of primary entries
-                held = copies.heads if tier == 0 else copies.heads[:, :1]
+                held = holders if tier == 0 else holders[:, :, :1]
                 law, promise, ranks = promised(parts.heads, held, sample, pool)
                 base = as_table(law, promise, ranks, ks)
             table = base
@@ -118,13 +147,12 @@ def calibrate(
     )
 
 
-def asked_of(parts: Parts, order: NDArray[np.int64], sample: Sample) -> depths.Asked:
+def asked_of(parts: Parts, number: NDArray[np.uint32], sample: Sample) -> depths.Asked:
     """Return the sample as the index sees it: by its own row numbers."""
-    number = np.empty(len(order) + 1, np.int64)
-    number[order] = np.arange(len(order))
-    number[-1] = depths.NOWHERE
     queries = np.ascontiguousarray(sample.queries, parts.query_dtype)
-    return depths.Asked(queries, number[sample.truth], number[sample.own])
+    both = sample.truth, sample.own
+    truth, own = (np.where(at < 0, depths.NOWHERE, number[at]) for at in both)
+    return depths.Asked(queries, truth, own)
 
 
 def ks_of(sample: Sample) -> list[int]:
@@ -134,10 +162,10 @@ def ks_of(sample: Sample) -> list[int]:
 
 
 def promised(
-    heads: Heads, copies: NDArray[np.uint32], sample: Sample, pool: Workers
+    heads: Heads, holders: HeadIds, sample: Sample, pool: Workers
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], Ranks]:
     """Return the law, the promises of each query's ranked heads, and the first hits."""
-    dist, ranks = first_hits(heads, copies, sample, pool)
+    dist, ranks = first_hits(heads, holders, sample, pool)
     law = fit_law(dist, ranks[:, :FIT_K])
     prune.promises(dist, law, dist)  # in place: the largest array of the stage
     return law, dist, ranks
@@ -164,11 +192,11 @@ def read(promise: NDArray[np.float32], threshold: float) -> float:
 
 
 def first_hits(
-    heads: Heads, copies: NDArray[np.uint32], sample: Sample, pool: Workers
+    heads: Heads, holders: HeadIds, sample: Sample, pool: Workers
 ) -> tuple[NDArray[np.float32], Ranks]:
     """Return distances to the ranked heads (nq, m), and each neighbour's first rank (nq, k).
 
-    copies  (n, copies) the heads that each vector counts as stored under
+    holders  (nq, k, copies) the heads that each neighbour counts as stored under
 
     The rank is m where no ranked posting holds the neighbour.
     """
@@ -177,11 +205,10 @@ def first_hits(
         found, dist = nearest(heads, sample.queries, m, pool)
         ranks = np.full(sample.truth.shape, m, np.int64)
         rank_of = np.full(total + 1, m, np.int64)
-        for query, (near, rows) in enumerate(zip(found, sample.truth, strict=True)):
+        for query, (near, held) in enumerate(zip(found, holders, strict=True)):
             known = near != NOBODY
             rank_of[near[known]] = np.flatnonzero(known)
-            held = np.minimum(copies[rows], np.uint32(total))
-            ranks[query] = rank_of[held].min(axis=1)
+            ranks[query] = rank_of[np.minimum(held, np.uint32(total))].min(axis=1)
             rank_of[near[known]] = m
         if m >= min(total, MOST_RANKED) or (ranks < m).mean() >= FOUND:
             return dist, ranks

@@ -1,5 +1,7 @@
 """The verbs that make and check an index: build, truth, info, verify."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--queries", type=flags.PATH, help="Calibrate with these instead of held-out rows.")
 @flags.threads
 @click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
+@click.option("--resume", is_flag=True, help="Go on with a build of INDEX that was cut off.")
 @flags.dials
 @flags.as_json
 def build(
@@ -32,6 +35,7 @@ def build(
     queries: Path | None,
     threads: int | None,
     memory: int | None,
+    resume: bool,
     as_json: bool,
     **dials: Any,
 ) -> None:
@@ -47,12 +51,30 @@ def build(
     from longspan.indexer.pipeline import build as build_index
     from longspan.indexer.progress import Terminal
 
-    limits = {"threads": threads, "memory_limit": memory}
-    manifest = build_index(
-        source, index, metric=metric, ids=ids, queries=queries, **limits, config=config,
-        progress=Terminal(),
-    )  # fmt: skip
+    with hint_at_resuming(index):
+        manifest = build_index(
+            source, index, metric=metric, ids=ids, queries=queries, threads=threads,
+            memory_limit=memory, resume=resume, config=config, progress=Terminal(),
+        )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
+
+
+@contextmanager
+def hint_at_resuming(index: Path) -> Iterator[None]:
+    """Say, when the block is cut off, that a build can go on."""
+    try:
+        yield
+    except BaseException:
+        from longspan.indexer.journal import can_go_on
+        from longspan.indexer.publish import workplace
+
+        place = workplace(index)
+        if can_go_on(place):
+            click.echo(
+                f"what was done is kept: add --resume to go on, or remove {place} to give it up",
+                err=True,
+            )
+        raise
 
 
 @click.command()

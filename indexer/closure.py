@@ -13,57 +13,119 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import closure as native
+from longspan.indexer.cluster import below_of, tree_of
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.progress import Progress
-from longspan.indexer.reader import Vectors
-from longspan.indexer.store.space import HeadSpace
-from longspan.indexer.tree import NOBODY, Copies, Tree
-from longspan.indexer.workers import Workers
+from longspan.indexer.tree import NOBODY, Tree
+from longspan.indexer.work import Job
 
 CANDIDATES = 1500  # heads a vector is compared with: 2,300 found no better copies
 NEAREST = 4  # times max_copies: nearest heads that the rule chooses from
+NEIGHBOURS = 256  # groups whose centres are compared exactly
+
+# Where a vector is stored, sorted by head and then by distance (squared L2, in the head space).
+STORED = np.dtype([("head", "<u4"), ("dist", "<f4"), ("place", "<u4")])
+KINDS = PRIMARY, COPIES = "primary", "copies"
 
 
-def assign(
-    vectors: Vectors,
-    space: HeadSpace,
-    tree: Tree,
-    config: BuildConfig,
-    pool: Workers,
-    progress: Progress,
-) -> Copies:
-    """Return the copies of every vector."""
-    shape = (vectors.n, config.max_copies)
-    copies = Copies(np.full(shape, NOBODY), np.full(shape, np.inf, np.float32))
-    family, parents, heads = tree.family, tree.parents, tree.heads
-    ratio, factor = config.closure_ratio**2, config.closure_spread
-
-    def unit(group: int) -> None:
-        rows = tree.groups[group]
-        candidates = heads_near(parents, family, group)
-        found, dist = nearest(space.lift(vectors.take(rows)), heads, candidates, config)
-        kept = np.empty((len(rows), config.max_copies), np.uint32)
-        kept_dist = np.empty(kept.shape, np.float32)
-        native.spread(dist, found, heads, ratio, factor, kept, kept_dist)
-        copies.heads[rows], copies.dist[rows] = kept, kept_dist
-        advance(len(rows))
-
-    with progress.stage("closure", vectors.n, "vectors") as advance:
-        for _ in pool.each(unit, range(len(tree.groups))):
-            pass
-    return copies
+def assign(job: Job, part: int) -> None:
+    """Write the copies of a part's vectors, those at their nearest heads apart from the others."""
+    tree = tree_of(job)
+    below, start = job.load_all(below_of(part)), job.bounds[part]
+    rows = np.array(job.staged.rows(start, job.bounds[part + 1]))
+    job.staged.release(start, job.bounds[part + 1])
+    kept = np.empty((len(rows), job.config.max_copies), np.uint32)
+    dist = np.empty(kept.shape, np.float32)
+    groups, order = below["groups"], below["order"]
+    for number in range(len(groups) - 1):
+        mine = order[groups[number] : groups[number + 1]]
+        candidates = heads_near(tree, tree.parent_of(int(tree.first_group[part]) + number))
+        lifted = job.space.lift(rows[mine])
+        kept[mine], dist[mine] = copies_of(lifted, tree.heads, candidates, job.config)
+    places = np.arange(start, start + len(rows), dtype=np.uint32)
+    save(job, PRIMARY, part, stored(kept[:, 0], dist[:, 0], places))
+    vector, column = np.nonzero(kept[:, 1:] != NOBODY)
+    column += 1
+    save(job, COPIES, part, stored(kept[vector, column], dist[vector, column], places[vector]))
 
 
-def heads_near(
-    parents: NDArray[np.float32], family: NDArray[np.int64], group: int
-) -> NDArray[np.uint32]:
-    """Return CANDIDATES heads or a few more: those of the nearest groups, its own first."""
-    dist = np.square(parents - parents[group]).sum(axis=1)
-    order = np.argsort(dist, kind="stable")
+def stored(
+    heads: NDArray[np.uint32], dist: NDArray[np.float32], places: NDArray[np.uint32]
+) -> NDArray[np.void]:
+    """Return where vectors are stored, in the order of STORED; of equals the first stays first."""
+    found = np.empty(len(heads), STORED)
+    found["head"], found["dist"], found["place"] = heads, dist, places
+    return found[np.argsort(sort_key(heads, dist), kind="stable")]
+
+
+def sort_key(heads: NDArray[np.uint32], dist: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return keys that sort by head, then by distance: non-negative floats sort as their bits."""
+    return heads.astype(np.uint64) << np.uint64(32) | dist.view(np.uint32)
+
+
+def save(job: Job, kind: str, part: int, found: NDArray[np.void]) -> None:
+    """Write what the vectors of a part are stored under, and where other parts find theirs."""
+    first_head = tree_of(job).first_head
+    job.save(stored_in(kind, part), found)
+    job.save(ends_in(kind, part), np.searchsorted(np.array(found["head"]), first_head))
+
+
+def stored_under(job: Job, kind: str, part: int) -> NDArray[np.void]:
+    """Return what is stored under the heads of a part, in the order of STORED."""
+    every = job.keep(kind, lambda: opened(job, kind))
+    runs = [found[ends[part] : ends[part + 1]] for found, ends in every]
+    together = np.concatenate([np.empty(0, STORED), *runs])
+    return together[np.argsort(sort_key(together["head"], together["dist"]), kind="stable")]
+
+
+def opened(job: Job, kind: str) -> list[tuple[NDArray[np.void], NDArray[np.int64]]]:
+    """Return what the vectors of each part are stored under, mapped, with the ends of its runs."""
+    return [
+        (job.load(stored_in(kind, part)), np.array(job.load(ends_in(kind, part))))
+        for part in job.filled
+    ]
+
+
+def stored_in(kind: str, part: int) -> str:
+    """Return the name of the file of what a part's vectors are stored under."""
+    return f"{kind}-{part:05}.npy"
+
+
+def ends_in(kind: str, part: int) -> str:
+    """Return the name of the file of where the heads of each part begin in it."""
+    return f"{kind}-ends-{part:05}.npy"
+
+
+def heads_near(tree: Tree, parent: int) -> NDArray[np.uint32]:
+    """Return CANDIDATES heads or a few more: those of the nearest parents, its own first."""
+    parents, family = tree.parents, tree.family
+    near = np.arange(len(parents))
+    if len(near) > NEIGHBOURS:  # first by the dot product, which is quick and less exact
+        rough = tree.squares - 2 * (parents @ parents[parent])
+        near = np.sort(np.argpartition(rough, NEIGHBOURS)[:NEIGHBOURS])
+    dist = np.square(parents[near] - parents[parent]).sum(axis=1)
+    order = near[np.argsort(dist, kind="stable")]
     sizes = np.diff(family)[order]
     enough = order[: 1 + int(np.searchsorted(np.cumsum(sizes), CANDIDATES))]
     runs = [np.arange(family[near], family[near + 1]) for near in enough]
     return np.concatenate(runs).astype(np.uint32)
+
+
+def copies_of(
+    lifted: NDArray[np.float32],
+    heads: NDArray[np.float32],
+    candidates: NDArray[np.uint32],
+    config: BuildConfig,
+) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Return the heads that vectors are stored under and their distances, nearest first.
+
+    returns  (n, max_copies) each; NOBODY and inf beyond the last
+    """
+    found, dist = nearest(lifted, heads, candidates, config)
+    kept = np.empty((len(lifted), config.max_copies), np.uint32)
+    kept_dist = np.empty(kept.shape, np.float32)
+    ratio, factor = config.closure_ratio**2, config.closure_spread
+    native.spread(dist, found, heads, ratio, factor, kept, kept_dist)
+    return kept, kept_dist
 
 
 def nearest(

@@ -1,30 +1,24 @@
-"""Grow the head tree: hierarchical balanced clusters, down to one head a posting.
+"""Grow the head tree below the top level: each part is split by balanced k-means, level by level.
 
-The top level is trained on a sample and every vector is routed to its top cluster once; below
-that each top cluster is a unit of its own, split by balanced k-means level by level. A node gets
-children in proportion to its size, so the leaves come out even however uneven the top is.
+A node gets children in proportion to its size, so the leaves, the heads, come out even however
+uneven the top is. The vectors under a node whose children are heads are a *group*.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, log
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.balance import balanced_kmeans, cheapest
-from longspan.indexer.progress import Advance, Progress
-from longspan.indexer.reader import Vectors
-from longspan.indexer.store.space import HeadSpace
+from longspan.indexer.staging import TRAIN, levels_of
 from longspan.indexer.tree import Tree
-from longspan.indexer.workers import Workers
+from longspan.indexer.work import Job
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-FAN = 32  # children a node aims for: a scan of 32 x 128 bytes is long enough to stream
-TRAIN = 256  # vectors a centre that its training sees at most, as in faiss
-ROUTE = 2 << 20  # values of the vectors that are routed at once
+TREE = "tree.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,58 +30,34 @@ class Node:
     parts: "list[Node]"
 
 
-def grow(
-    vectors: Vectors, space: HeadSpace, heads: int, seed: int, pool: Workers, progress: Progress
-) -> Tree:
-    """Return a tree of about `heads` heads over all vectors."""
-    levels = max(1, round(log(max(heads, 2)) / log(FAN)))
-    rng = np.random.default_rng(seed)
-    top = top_centres(vectors, space, ceil(heads ** (1 / levels)), rng)
-    with progress.stage("route", vectors.n, "vectors") as advance:
-        members = route(vectors, space, top, pool, advance)
-    leaf = vectors.n / heads
+def grow(job: Job, part: int) -> None:
+    """Write the tree below one node of the top level, itself the first level, and its groups.
 
-    def unit(number: int) -> Node:
-        rows = members[number]
-        lifted = space.lift(vectors.take(rows))
-        mean = lifted.mean(axis=0)
-        lifted -= mean  # GEMM distances lose digits far from the origin
-        own = np.random.default_rng([seed, number])
-        parts = split(lifted, rows, leaf, levels - 1, own, mean) if levels > 1 else []
-        advance(len(rows))
-        return Node(mean, rows, parts)
-
-    with progress.stage("cluster", vectors.n, "vectors") as advance:
-        filled = [number for number, rows in enumerate(members) if len(rows)]
-        return as_tree(list(pool.each(unit, filled)), vectors.n)
-
-
-def top_centres(vectors: Vectors, space: HeadSpace, k: int, rng: np.random.Generator) -> Floats:
-    """Return k centres of the top level, trained on a random sample."""
-    count = min(vectors.n, TRAIN * k)
-    sample = space.lift(vectors.take(np.sort(rng.choice(vectors.n, count, replace=False))))
-    mean = sample.mean(axis=0)
-    centres: Floats = balanced_kmeans(sample - mean, k, rng) + mean
-    return centres
-
-
-def route(
-    vectors: Vectors, space: HeadSpace, top: Floats, pool: Workers, advance: Advance
-) -> list[Rows]:
-    """Return the rows of each top cluster, ascending."""
-    labels = np.empty(vectors.n, np.int32)
-    mean = top.mean(axis=0)
-    step = max(1, ROUTE // space.width)
-
-    def unit(start: int) -> None:
-        stop = min(start + step, vectors.n)
-        lifted = space.lift(vectors.rows(start, stop)) - mean
-        labels[start:stop] = cheapest(lifted, top - mean)
-        advance(stop - start)
-
-    for _ in pool.each(unit, range(0, vectors.n, step)):
-        pass
-    return members_of(labels, len(top))
+    levels and sizes are as those of a Tree; order has the part's vectors group by group, each
+    numbered from the part's first, and groups says where each begins.
+    """
+    start, stop = job.bounds[part], job.bounds[part + 1]
+    lifted = job.space.lift(job.staged.rows(start, stop))
+    job.staged.release(start, stop)
+    mean = lifted.mean(axis=0)
+    lifted -= mean  # GEMM distances lose digits far from the origin
+    depth = levels_of(job.dials.heads) - 1
+    rng = np.random.default_rng([job.config.seed, part])
+    rows = np.arange(stop - start)
+    leaf = job.n / job.dials.heads
+    below = split(lifted, rows, leaf, depth, rng, mean) if depth else []
+    top = Node(mean, rows, below)
+    levels = list(by_level([top]))
+    groups = [node.rows for node in levels[-2]] if depth else [rows]
+    job.save_all(
+        below_of(part),
+        order=np.concatenate(groups).astype(np.uint32),
+        groups=np.cumsum([0, *map(len, groups)]),
+        **{f"level{i}": np.array([node.centre for node in nodes])
+           for i, nodes in enumerate(levels)},
+        **{f"sizes{i}": np.array([len(node.parts) for node in nodes])
+           for i, nodes in enumerate(levels[:-1])},
+    )  # fmt: skip
 
 
 def split(
@@ -96,7 +66,7 @@ def split(
     """Split one cluster into `levels` levels of nodes; return the first.
 
     vectors  (n, dim)  of the cluster, in the head space, less mean
-    rows     (n,)      their row numbers
+    rows     (n,)      their numbers
     leaf     vectors a head should have
     """
     k = max(1, round(max(1.0, len(rows) / leaf) ** (1 / levels)))
@@ -125,12 +95,44 @@ def by_level(top: list[Node]) -> Iterator[list[Node]]:
         top = [part for node in top for part in node.parts]
 
 
-def as_tree(top: list[Node], n: int) -> Tree:
-    """Return the nodes as arrays."""
-    nodes = list(by_level(top))
-    groups = [node.rows for node in nodes[-2]] if len(nodes) > 1 else [np.arange(n)]
-    return Tree(
-        levels=[np.array([node.centre for node in level]) for level in nodes],
-        sizes=[np.array([len(node.parts) for node in level]) for level in nodes[:-1]],
-        groups=groups,
+def join(job: Job) -> None:
+    """Write the tree of all parts, and where the heads and the groups of each part begin."""
+    parts = {part: job.load_all(below_of(part)) for part in job.filled}
+    depth = levels_of(job.dials.heads)
+    levels = [np.concatenate([one[f"level{i}"] for one in parts.values()]) for i in range(depth)]
+    sizes = [np.concatenate([one[f"sizes{i}"] for one in parts.values()]) for i in range(depth - 1)]
+    heads, groups = np.zeros((2, job.parts), np.int64)
+    for part, one in parts.items():
+        heads[part] = len(one[f"level{depth - 1}"])
+        groups[part] = len(one["groups"]) - 1
+    job.save_all(
+        TREE,
+        heads=np.concatenate([[0], np.cumsum(heads)]),
+        groups=np.concatenate([[0], np.cumsum(groups)]),
+        **{f"level{i}": level for i, level in enumerate(levels[:-1])},
+        **{f"sizes{i}": each for i, each in enumerate(sizes)},
     )
+    job.save("heads.npy", levels[-1])
+
+
+def tree_of(job: Job) -> Tree:
+    """Return the joined tree."""
+    tree: Tree = job.keep(TREE, lambda: read_tree(job))
+    return tree
+
+
+def read_tree(job: Job) -> Tree:
+    """Read the joined tree."""
+    arrays = job.load_all(TREE)
+    depth = levels_of(job.dials.heads)
+    return Tree(
+        levels=[*(arrays[f"level{i}"] for i in range(depth - 1)), job.load("heads.npy")],
+        sizes=[arrays[f"sizes{i}"] for i in range(depth - 1)],
+        first_head=arrays["heads"],
+        first_group=arrays["groups"],
+    )
+
+
+def below_of(part: int) -> str:
+    """Return the name of the file of the tree below a part."""
+    return f"below-{part:05}.npz"

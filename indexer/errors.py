@@ -6,7 +6,8 @@
     │   ├── BadFile             a file of vectors, ids or answers is malformed
     │   ├── BadQuery            a search asks for what the index cannot answer
     │   ├── BadIndex            the directory is no longspan index, or of another version
-    │   └── IndexExists         the output is already there
+    │   ├── IndexExists         the output is already there
+    │   └── CannotResume        the build that was cut off was of something else
     ├── DamagedIndex            a checksum, a size or a count disagrees with the manifest
     └── DoesNotFit (OSError)    the memory budget or the disk is too small
 
@@ -44,6 +45,10 @@ class BadIndex(BadInput):
 
 class IndexExists(BadInput):
     """The output is already there."""
+
+
+class CannotResume(BadInput):
+    """The build that was cut off was of something else."""
 
 
 class DamagedIndex(LongspanError):  # noqa: N818

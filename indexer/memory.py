@@ -1,4 +1,8 @@
-"""What a build takes: memory and disk, said before any work is done."""
+"""What a build takes: memory and disk, said before any work is done.
+
+The memory is that of the process itself. Pages of the files that it maps are the kernel's, which
+takes them back when it wants; a build gives back those of its parts as it goes.
+"""
 
 from longspan.indexer.calibrate import MOST_RANKED, RANKED
 from longspan.indexer.codec import SAMPLE
@@ -8,13 +12,18 @@ from longspan.indexer.dials import Dials
 from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.form import Form
 from longspan.indexer.reader import Vectors
+from longspan.indexer.staging import CHUNK, TRAIN, parts_of
 from longspan.indexer.store.codec import SCALARS
-from longspan.indexer.store.postings import PAGE
+from longspan.indexer.store.postings import BATCH, PAGE
 from longspan.indexer.store.space import DTYPES, HeadSpace
 
-PROGRAM = 220 << 20  # interpreter, numpy, faiss and their threads' buffers
-PER_COPY = 8 + 56  # head and distance, and the keys and orders of sorting them
-PER_VECTOR = 64  # labels, groups, orders, ids
+PROGRAM = 200 << 20  # interpreter, numpy, faiss and their threads' buffers
+PER_VECTOR = 8 + 1  # place and row of each, which are in memory while rows are numbered
+PER_HEAD = 4 * 4  # bytes of each value of a head: in the tree, settled, rounded, as float again
+LARGEST = 2.5  # a part over the mean one
+PER_VALUE_OF_PART = 4 * 2.2  # lifted, and while a node is split a second time
+PER_COPY = 8 + 3 * 12  # head and distance, and the records of a part's copies being sorted
+UNIT = 64 << 20  # GEMM and chunks of a unit at work
 TRUTH = 160 << 20  # chunks and candidates of the exact answers
 PER_RANKED = 4 + 4 + 1  # head, distance, whether it is read: of each head ranked in calibration
 PER_CANDIDATE = 4 * 3 + 8  # of a trial of the depths: its row, on its way and sorted
@@ -23,34 +32,65 @@ PER_TERM = 4 * (4 + 8 + 8) + 8  # the law's terms of each head that it is fitted
 
 
 def peak(
-    vectors: Vectors, space: HeadSpace, form: Form, dials: Dials, config: BuildConfig, queries: int
+    vectors: Vectors,
+    space: HeadSpace,
+    form: Form,
+    dials: Dials,
+    config: BuildConfig,
+    queries: int,
+    threads: int,
 ) -> int:
-    """Return an upper bound of a build's resident bytes, the mapped input included.
+    """Return an upper bound of a build's memory, in bytes.
 
     queries  how many it is calibrated with
     """
-    row = vectors.dim * vectors.dtype.itemsize
-    heads = dials.heads * space.width * (4 + 4 + DTYPES[space.head_dtype].itemsize)
-    per_vector = PER_VECTOR + config.max_copies * PER_COPY
-    top = 3 * (vectors.n // 16 + 1) * space.width * 4  # the largest top clusters being split
+    parts = parts_of(vectors.n, space.width, dials.heads)
+    part = min(vectors.n, LARGEST * vectors.n / parts)
+    unit = part * (space.width * PER_VALUE_OF_PART + form.row_bytes + config.max_copies * PER_COPY)
+    units = threads * (int(unit) + UNIT + 2 * CHUNK)
+    top = min(vectors.n, TRAIN * parts) * space.width * PER_VALUE
     calibration = TRUTH + queries * (
         min(dials.heads, MOST_RANKED) * PER_RANKED + min(dials.heads, RANKED) * PER_TERM
     )
-    codes = 0
     if form.groups:
-        trials = queries * MOST_DEPTH * PER_CANDIDATE
-        training = SAMPLE * space.width * PER_VALUE
-        codes = vectors.n * 2 * (form.groups + SCALARS[0]) + max(trials, training)
-    return PROGRAM + vectors.n * (row + per_vector) + heads + codes + max(top, calibration)
+        calibration += queries * MOST_DEPTH * PER_CANDIDATE
+    training = min(vectors.n, SAMPLE) * space.width * PER_VALUE if form.groups else 0
+    heads = dials.heads * space.width * PER_HEAD
+    return (
+        PROGRAM + vectors.n * PER_VECTOR + heads + max(units, top, calibration, training, 2 * BATCH)
+    )
 
 
-def require(vectors: Vectors, wanted: int, limit: int | None) -> None:
-    """Raise DoesNotFit when a build's bound is above the limit."""
-    if limit is not None and wanted > limit:
-        raise DoesNotFit(
-            f"{vectors.path}: {vectors.n:,} vectors take up to {wanted:,} bytes of memory "
-            f"to build, the limit is {limit:,}"
-        )
+def threads_within(
+    limit: int | None,
+    wanted: int,
+    vectors: Vectors,
+    space: HeadSpace,
+    form: Form,
+    dials: Dials,
+    config: BuildConfig,
+    queries: int,
+) -> int:
+    """Return how many threads may work at once, at most as many as wanted.
+
+    DoesNotFit when the bound for a single one is above the limit.
+    """
+    for threads in range(wanted, 0, -1):
+        needed = peak(vectors, space, form, dials, config, queries, threads)
+        if limit is None or needed <= limit:
+            return threads
+    raise DoesNotFit(
+        f"{vectors.path}: {vectors.n:,} vectors take up to {needed:,} bytes of memory "
+        f"to build, the limit is {limit:,}"
+    )
+
+
+def work(vectors: Vectors, form: Form, config: BuildConfig) -> int:
+    """Return an upper bound of the bytes of the files that a build removes at its end."""
+    staged = vectors.n * (form.row_bytes + 4)
+    copies = vectors.n * config.max_copies * 12
+    records = vectors.n * (2 * form.groups + sum(SCALARS)) if form.groups else 0
+    return staged + copies + records + vectors.n * 8
 
 
 def disk(vectors: Vectors, space: HeadSpace, form: Form, dials: Dials, config: BuildConfig) -> int:

@@ -1,72 +1,128 @@
-"""Make the postings' bytes, and the directory that finds them again."""
+"""Make the postings' bytes, and the directory that finds them again.
+
+The postings of a few parts that lie together are a *shard*, one LMDB file.
+"""
 
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import posting
-from longspan.indexer import codec as codecs
-from longspan.indexer.entries import Entries
-from longspan.indexer.form import Form
-from longspan.indexer.progress import Progress
-from longspan.indexer.reader import Vectors
+from longspan.indexer.entries import Entries, entries_of
+from longspan.indexer.progress import Advance
+from longspan.indexer.rows import FINAL, NUMBER
 from longspan.indexer.store import postings as store
-from longspan.indexer.store.codec import FIRST, SCALARS, SECOND, Codec
-from longspan.indexer.store.layout import DIRECTORY, SHARD
-from longspan.indexer.store.space import HeadSpace, inverse_norms
+from longspan.indexer.store.codec import FIRST
+from longspan.indexer.store.layout import DIRECTORY, shard_name
+from longspan.indexer.store.space import inverse_norms
+from longspan.indexer.work import Job
 from longspan.indexer.workers import Workers
 
-UNIT = 64  # postings that are made together
-CODED_AT_ONCE = 1 << 20  # values of the vectors that are coded together
+TOGETHER = 64  # postings that are made together
+SHARD = 1 << 30  # bytes of postings in a shard, about; a part is never split
 NO_NORMS = np.empty(0, np.float32)
+RECORDS = "records.npy"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What postings are made from.
+    """What the postings of a part are made from.
 
-    heads  (h, width) float32, as stored
-    codec  None for raw postings
+    first   their first head
+    number  (n,)  the row of each place
+    codes   (n, groups + 3)  the first record of every row; None for raw postings
     """
 
-    vectors: Vectors
+    job: Job
     entries: Entries
-    space: HeadSpace
-    heads: NDArray[np.float32]
-    form: Form
-    codec: Codec | None
+    first: int
+    number: NDArray[np.uint32]
+    codes: NDArray[np.uint8] | None
 
 
-def pack(source: Source, directory: Path, pool: Workers, progress: Progress) -> None:
-    """Write the postings, their directory, and with a codec the codes of every vector."""
-    entries, count = source.entries, len(source.entries.primary)
-    records = np.zeros(count, store.RECORD)
-    records["count"] = np.diff(entries.starts)
-    records["primary"] = entries.primary
-    records["pages"] = source.form.pages(entries.primary, records["count"] - entries.primary)
-    number = np.empty(source.vectors.n, np.uint32)
-    number[entries.order] = np.arange(source.vectors.n, dtype=np.uint32)
-    codes = encode(source, source.codec, directory, pool, progress) if source.codec else None
+def measure(job: Job) -> None:
+    """Write the directory as far as it is known before the postings are: counts and pages."""
+    records = []
+    for part in job.filled:
+        entries, _ = entries_of(job, part)
+        record = np.zeros(len(entries.primary), store.RECORD)
+        record["count"] = np.diff(entries.starts)
+        record["primary"] = entries.primary
+        record["pages"] = job.form.pages(entries.primary, record["count"] - entries.primary)
+        records.append(record)
+    job.save(RECORDS, np.concatenate(records))
 
-    def unit(start: int) -> list[bytes]:
-        part = range(start, min(start + UNIT, count))
-        made = raw(source, part, number) if codes is None else coded(source, part, number, codes)
-        pages = records["pages"][start : part.stop].tolist()
-        values = [padded(*pair) for pair in zip(made, pages, strict=True)]
-        records["checksum"][start : part.stop] = [zlib.crc32(value) for value in values]
-        advance(len(part))
-        return values
 
-    with progress.stage("pack", count, "postings") as advance:
-        values = chain.from_iterable(pool.each(unit, range(0, count, UNIT)))
-        store.load(directory / SHARD, values, int(records["pages"].sum()))
-    records["offset"] = store.locate(directory / SHARD, count)
-    np.save(directory / DIRECTORY, records)
+def shards_of(job: Job) -> list[list[int]]:
+    """Return the parts of each shard."""
+    pages, first = job.load(RECORDS)["pages"].astype(np.int64), job.load_all(FINAL)["first_head"]
+    shards: list[list[int]] = []
+    size = SHARD
+    for part in job.filled:
+        if size >= SHARD:
+            shards.append([])
+            size = 0
+        shards[-1].append(part)
+        size += int(pages[first[part] : first[part + 1]].sum()) * store.PAGE
+    return shards
+
+
+def postings_of(job: Job) -> list[int]:
+    """Return how many postings each shard has."""
+    heads = int(job.load_all(FINAL)["first_head"][-1])
+    sizes: list[int] = np.diff([*first_heads(job), heads]).tolist()
+    return sizes
+
+
+def first_heads(job: Job) -> list[int]:
+    """Return the first head of each shard."""
+    first = job.load_all(FINAL)["first_head"]
+    return [int(first[parts[0]]) for parts in shards_of(job)]
+
+
+def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
+    """Write a shard, and the directory of its postings."""
+    parts, first = shards_of(job)[shard], job.load_all(FINAL)["first_head"]
+    low, high = int(first[parts[0]]), int(first[parts[-1] + 1])
+    records = np.array(job.load(RECORDS)[low:high])
+    number = job.load(NUMBER)
+    codes = np.load(job.draft / FIRST, mmap_mode="r") if job.form.groups else None
+
+    def made() -> Iterator[list[bytes]]:
+        for part in parts:
+            source = Source(job, entries_of(job, part)[0], int(first[part]), number, codes)
+            count = len(source.entries.primary)
+            steps = [range(at, min(at + TOGETHER, count)) for at in range(0, count, TOGETHER)]
+            yield from pool.each(partial(values_of, source, records[source.first - low :]), steps)
+            job.staged.release(0, job.n)
+            advance(count)
+
+    path = job.draft / shard_name(shard)
+    path.unlink(missing_ok=True)
+    store.load(path, low, chain.from_iterable(made()), int(records["pages"].sum()))
+    records["offset"] = store.locate(path, low, high)
+    job.save(f"records-{shard:05}.npy", records)
+
+
+def values_of(source: Source, records: NDArray[np.void], postings: range) -> list[bytes]:
+    """Return the values of some postings; note their checksums in the part's records."""
+    blobs = raw(source, postings) if source.codes is None else coded(source, postings)
+    pages = records["pages"][postings.start : postings.stop].tolist()
+    values = [padded(blob, count) for blob, count in zip(blobs, pages, strict=True)]
+    records["checksum"][postings.start : postings.stop] = [zlib.crc32(value) for value in values]
+    return values
+
+
+def finish(job: Job) -> None:
+    """Write the directory of all shards into the index."""
+    shards = range(len(shards_of(job)))
+    with job.replacing(job.draft / DIRECTORY) as file:
+        np.save(file, np.concatenate([job.load(f"records-{shard:05}.npy") for shard in shards]))
 
 
 def padded(blob: NDArray[np.uint8], pages: int) -> bytes:
@@ -74,52 +130,27 @@ def padded(blob: NDArray[np.uint8], pages: int) -> bytes:
     return blob.tobytes().ljust(pages * store.PAGE - store.HEADER, b"\0")
 
 
-def raw(source: Source, postings: range, number: NDArray[np.uint32]) -> Iterator[NDArray[np.uint8]]:
+def raw(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
     """Yield each posting, all of its entries vectors."""
+    form = source.job.form
     for members in map(source.entries.of, postings):
-        rows = source.vectors.take(members)
-        inverses = inverse_norms(rows) if source.form.cosine else NO_NORMS
-        blob = np.zeros(source.form.size(len(members), 0), np.uint8)
-        posting.encode(rows.view(np.uint8), number[members], inverses, blob)
+        rows = source.job.staged.take(members.astype(np.int64))
+        inverses = inverse_norms(rows) if form.cosine else NO_NORMS
+        blob = np.zeros(form.size(len(members), 0), np.uint8)
+        posting.encode(rows.view(np.uint8), source.number[members], inverses, blob)
         yield blob
 
 
-def encode(
-    source: Source, codec: Codec, directory: Path, pool: Workers, progress: Progress
-) -> NDArray[np.uint8]:
-    """Write the codes of every vector, by row; return the first tier's, mapped."""
-    entries, n = source.entries, source.vectors.n
-    under = np.repeat(np.arange(len(entries.primary)), entries.primary)
-    first, second = (
-        np.lib.format.open_memmap(directory / name, "w+", np.uint8, (n, codec.groups + scalars))
-        for name, scalars in zip((FIRST, SECOND), SCALARS, strict=True)
-    )
-    step = max(1, CODED_AT_ONCE // source.space.width)
-
-    def unit(start: int) -> None:
-        part = slice(start, min(start + step, n))
-        lifted = source.space.lift(source.vectors.take(entries.order[part]))
-        first[part], second[part] = codecs.encode(
-            codec, source.space, lifted, source.heads[under[part]]
-        )
-        advance(part.stop - start)
-
-    with progress.stage("encode", n, "vectors") as advance:
-        for _ in pool.each(unit, range(0, n, step)):
-            pass
-    first.flush()
-    second.flush()
-    return first
-
-
-def coded(
-    source: Source, postings: range, number: NDArray[np.uint32], codes: NDArray[np.uint8]
-) -> Iterator[NDArray[np.uint8]]:
+def coded(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
     """Yield each posting, its copies codes."""
+    form, codes = source.job.form, source.codes
+    if codes is None:
+        return
     for index in postings:
         members, primary = source.entries.of(index), int(source.entries.primary[index])
-        rows, copies = source.vectors.take(members[:primary]), number[members[primary:]]
-        inverses = inverse_norms(rows) if source.form.cosine else NO_NORMS
-        blob = np.zeros(source.form.size(primary, len(copies)), np.uint8)
+        rows = source.job.staged.take(members[:primary].astype(np.int64))
+        copies = source.number[members[primary:]]
+        inverses = inverse_norms(rows) if form.cosine else NO_NORMS
+        blob = np.zeros(form.size(primary, len(copies)), np.uint8)
         posting.encode_coded(rows.view(np.uint8), inverses, copies, codes[copies], blob)
         yield blob

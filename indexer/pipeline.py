@@ -1,31 +1,44 @@
 """The build: the order of its stages, on one screen."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import hashlib
+import os
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from longspan.indexer import calibrate, closure, cluster, dials, entries, fit, memory, pack, publish
+from longspan.indexer import (
+    calibrate,
+    closure,
+    cluster,
+    dials,
+    encode,
+    entries,
+    memory,
+    pack,
+    publish,
+    rows,
+    staging,
+)
 from longspan.indexer import codec as codecs
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile
 from longspan.indexer.form import form_of
 from longspan.indexer.ids import read_ids
+from longspan.indexer.journal import can_go_on, check_same, opened
 from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.stages import Stages
 from longspan.indexer.store import heads as store_heads
-from longspan.indexer.store.codec import Codec
-from longspan.indexer.store.layout import IDS
+from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.layout import DIRECTORY
 from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
-from longspan.indexer.tree import Copies
-from longspan.indexer.workers import Workers, workers
+from longspan.indexer.work import Job
+from longspan.indexer.workers import workers
 
 CHECK = 2 << 20  # values looked at together before anything is built
 MOST_ROWS = 2**32 - 2  # row numbers take 32 bits in a posting, and one of them means nobody
@@ -40,6 +53,7 @@ def build(
     queries: str | Path | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
+    resume: bool = False,
     config: BuildConfig | None = None,
     progress: Progress = SILENT,
 ) -> Manifest:
@@ -48,7 +62,9 @@ def build(
     ids           file of the vectors' names; default: their row numbers in source
     queries       file of calibration queries; default: a sample of the vectors
     memory_limit  bytes; DoesNotFit when the build would take more
-    Any BadInput is raised before something is written; a build that fails leaves nothing.
+    resume        go on with a build of this index that was cut off, if there is one
+    Any BadInput is raised before something is written, CannotResume among them: another input or
+    other dials than those of the build that was cut off.
     """
     config = config or BuildConfig()
     publish.refuse_existing(Path(index))
@@ -59,35 +75,54 @@ def build(
     form = form_of(vectors.dim, vectors.dtype.itemsize, metric, kind)
     chosen = dials.choose(vectors.n, form, config)
     asked = min(given.n, calibrate.MOST_QUERIES) if given else config.calibration
-    memory.require(vectors, memory.peak(vectors, space, form, chosen, config, asked), memory_limit)
-    names = read_ids(ids, vectors.n) if ids else np.arange(vectors.n, dtype=np.int64)
-    stages: dict[str, float] = {}
-    with publish.publishing(Path(index)) as draft, workers(threads) as pool:
-        publish.require_space(draft, memory.disk(vectors, space, form, chosen, config))
-        with timed(stages, "cluster"):
-            tree = cluster.grow(vectors, space, chosen.heads, config.seed, pool, progress)
-        with timed(stages, "closure"):
-            copies = closure.assign(vectors, space, tree, config, pool, progress)
-            tree = fit.fit(vectors, space, tree, copies, chosen.cap)
-        with timed(stages, "pack"):
-            arranged = entries.arrange(
-                copies, len(tree.heads), lambda primary: form.room(primary, chosen.posting_pages)
-            )
-            stored = space.round_heads(tree.heads).astype(np.float32)
-            codec = train(vectors, space, copies, stored, kind, reason, config.seed, pool)
-            made = pack.Source(vectors, arranged, space, stored, form, codec)
-            pack.pack(made, draft, pool, progress)
-            if codec:
-                codec.save(draft)
-            store_heads.save(draft, tree.levels, tree.sizes, space)
-            np.save(draft / IDS, names[arranged.order])
-        with timed(stages, "calibrate"):
-            sample = sample_of(vectors, given, metric, config, pool, progress)
-            levels = [len(level) for level in tree.levels]
-            parts = Parts(draft, space, store_heads.Heads(draft, space, levels), codec)
-            calibration = calibrate.calibrate(parts, copies, arranged.order, sample, pool, progress)
-        with timed(stages, "publish"):
-            files = {path.name: file_record(path) for path in sorted(draft.iterdir())}
+    shape = (vectors, space, form, chosen, config)
+    most = threads or len(os.sched_getaffinity(0))
+    threads = memory.threads_within(memory_limit, most, *shape, asked)
+    names = read_ids(ids, vectors.n) if ids else None
+    place = publish.workplace(Path(index))
+    job = Job(
+        source=str(Path(source).absolute()),
+        work=place.absolute() / publish.WORK,
+        draft=place.absolute() / publish.DRAFT,
+        space=space,
+        form=form,
+        config=config,
+        dials=chosen,
+        kind=kind,
+        reason=reason,
+        n=vectors.n,
+        parts=staging.parts_of(vectors.n, space.width, chosen.heads),
+    )
+    building = {
+        "longspan": version("longspan"),
+        "input": vectors.fingerprint(),
+        "metric": metric,
+        "config": config.as_dict(),
+        "ids": None if names is None else hashlib.sha256(names.data).hexdigest(),
+        "queries": given.fingerprint() if given else None,
+    }
+    resume = resume and can_go_on(place)
+    if resume:
+        check_same(place, building)
+    with (
+        publish.publishing(Path(index), resume),
+        opened(place, building, resume) as journal,
+        workers(threads) as pool,
+    ):
+        if not resume:
+            publish.require_space(place, memory.disk(*shape) + memory.work(vectors, form, config))
+        if names is not None:
+            job.save(rows.NAMES, names)
+        stages = Stages(job, journal, pool, progress)
+        try:
+            make(stages)
+            calibration = measure(stages, given)
+        finally:
+            stages.make_safe()
+        with stages.timed("publish"):
+            files = {path.name: file_record(path) for path in sorted(job.draft.iterdir())}
+        records, final = np.load(job.draft / DIRECTORY), job.load_all(rows.FINAL)
+        codec = encode.codec_of(job)
         manifest = Manifest(
             format=FORMAT,
             longspan=version("longspan"),
@@ -97,39 +132,67 @@ def build(
             dtype=vectors.dtype_name,
             dim=vectors.dim,
             n=vectors.n,
-            heads=len(tree.heads),
-            entries=len(arranged.vectors),
-            levels=levels,
+            heads=len(records),
+            entries=int(records["count"].sum()),
+            levels=final["levels"].tolist(),
             radius=space.radius,
             config=config.as_dict(),
             dials={"heads": chosen.heads, "posting_pages": chosen.posting_pages},
             codec=codec.meaning.as_dict() if codec else {"kind": kind, "reason": reason},
-            stages=stages,
+            shards=pack.first_heads(job),
+            stages=stages.seconds,
             input={**vectors.fingerprint(), "ids": Path(ids).name if ids else None},
             calibration=calibration.as_dict(),
             files=files,
         )
-        manifest.write(draft)
+        manifest.write(job.draft)
     return manifest
 
 
-def train(
-    vectors: Vectors,
-    space: HeadSpace,
-    copies: Copies,
-    heads: NDArray[np.float32],
-    kind: str,
-    reason: str,
-    seed: int,
-    pool: Workers,
-) -> Codec | None:
-    """Return the codec, trained on a sample of the vectors; None for raw postings."""
-    if kind == "raw":
-        return None
-    count = min(vectors.n, codecs.SAMPLE)
-    rows = np.sort(np.random.default_rng(seed).choice(vectors.n, count, replace=False))
-    lifted = space.lift(vectors.take(rows))
-    return codecs.train(kind, reason, space, lifted, heads[copies.heads[rows, 0]], seed, pool)
+def make(stages: Stages) -> None:
+    """Make the index's files, all but the manifest; what no stage reads any more goes."""
+    job, pool = stages.job, stages.pool
+    in_chunk, in_part = partial(staging.vectors_of, job), job.vectors_of
+    with stages.timed("stage"):
+        chunks = staging.chunks_of(job)
+        stages.once("sample", lambda: staging.train(job))
+        stages.each("route", staging.route, chunks, in_chunk, "vectors")
+        stages.once("lay out", lambda: staging.lay_out(job))
+        stages.each("stage", staging.place, chunks, in_chunk, "vectors")
+        job.discard("labels-*")
+    with stages.timed("cluster"):
+        stages.each("cluster", cluster.grow, job.filled, in_part, "vectors")
+        stages.once("tree", lambda: cluster.join(job))
+    with stages.timed("closure"):
+        stages.each("closure", closure.assign, job.filled, in_part, "vectors")
+        job.discard("below-*")
+        stages.once("count", lambda: entries.count(job))
+        stages.each("settle", entries.settle, job.filled, in_part, "vectors")
+        job.discard("primary-*")
+        job.discard("copies-*")
+        stages.once("number", lambda: rows.number(job))
+    with stages.timed("pack"):
+        if job.form.groups:
+            stages.once("train", lambda: encode.train(job, pool))
+            stages.each("encode", encode.encode, job.filled, in_part, "vectors")
+            stages.once("join", lambda: encode.join(job))
+            job.discard("*-codes-*")
+        stages.once("measure", lambda: pack.measure(job))
+        stages.in_turn("pack", pack.pack, pack.postings_of(job), "postings")
+        stages.once("directory", lambda: pack.finish(job))
+
+
+def measure(stages: Stages, given: Vectors | None) -> Calibration:
+    """Return the calibration of the index whose files were made."""
+    job, pool, progress = stages.job, stages.pool, stages.progress
+    with stages.timed("calibrate"):
+        stages.once("truth", lambda: calibrate.write_sample(job, given, pool.threads, progress))
+        sample = calibrate.read_sample(job)
+        levels = job.load_all(rows.FINAL)["levels"].tolist()
+        heads = store_heads.Heads(job.draft, job.space, levels)
+        parts = Parts(job.draft, job.space, heads, encode.codec_of(job), pack.first_heads(job))
+        holders = entries.holders_of(job, sample.truth)
+        return calibrate.calibrate(parts, sample, holders, job.load(rows.NUMBER), pool, progress)
 
 
 def check(vectors: Vectors, metric: str) -> HeadSpace:
@@ -171,26 +234,3 @@ def check_queries(path: str | Path, vectors: Vectors, space: HeadSpace) -> Vecto
         raise BadFile(f"{path}: holds {given.dtype_name}, {vectors.path} {vectors.dtype_name}")
     check(given, space.metric)
     return given
-
-
-def sample_of(
-    vectors: Vectors,
-    given: Vectors | None,
-    metric: str,
-    config: BuildConfig,
-    pool: Workers,
-    progress: Progress,
-) -> calibrate.Sample:
-    """Return the calibration queries with their true neighbours."""
-    if given is not None:
-        return calibrate.sample_queries(vectors, given, metric, pool.threads, progress)
-    count = config.calibration
-    return calibrate.sample_base(vectors, metric, count, config.seed, pool.threads, progress)
-
-
-@contextmanager
-def timed(stages: dict[str, float], name: str) -> Iterator[None]:
-    """Note how many seconds the block took."""
-    start = time.monotonic()
-    yield
-    stages[name] = round(time.monotonic() - start, 3)

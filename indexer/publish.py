@@ -1,9 +1,10 @@
 """Publishing: an index exists or it does not.
 
-It is written under a hidden name beside its own, each file is flushed to the disk, the manifest
-is written last, and one rename makes it appear. What a failed build leaves is removed; what a
-killed one leaves is a hidden directory that nothing reads and that the next build of the same
-index removes.
+A build works in a hidden directory beside its index: the index is written there, and what the
+build needs for itself. At the end each file is flushed to the disk, the manifest is written last,
+one rename makes the index appear, and the rest is removed. A build that was cut off, by a kill, a
+full disk or a key, leaves the directory for one that goes on with it; one that starts afresh
+removes it first.
 """
 
 import errno
@@ -14,55 +15,75 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from longspan.indexer.errors import BadFile, DoesNotFit, IndexExists
+from longspan.indexer.errors import BadFile, BadInput, DoesNotFit, IndexExists
+from longspan.indexer.work import flush
 
 MARK = ".building"
+DRAFT, WORK = "draft", "work"
+
+
+def workplace(index: Path) -> Path:
+    """Return the directory that a build of an index works in."""
+    return index.parent / f".{index.name}{MARK}"
 
 
 @contextmanager
-def publishing(index: Path) -> Iterator[Path]:
-    """Give an empty directory to write into; publish it as index when the block ends well.
+def publishing(index: Path, resume: bool = False) -> Iterator[Path]:
+    """Give the directory to build in, `draft` and `work` in it; publish draft when all ends well.
 
+    resume  keep what a build that was cut off has left there
     IndexExists when the index is there already or is being built, DoesNotFit when the disk is full.
     """
     refuse_existing(index)
-    draft = index.parent / f".{index.name}{MARK}"
+    place = workplace(index)
+    draft = place / DRAFT
     try:
         index.parent.mkdir(parents=True, exist_ok=True)
-        handle = claim(draft)
+        handle = claim(place, resume)
+        draft.mkdir(exist_ok=True)
+        (place / WORK).mkdir(exist_ok=True)
     except OSError as error:
         raise BadFile(f"{index}: cannot be written: {error}") from error
+    finished = False
     try:
-        yield draft
+        yield place
         for path in sorted(draft.iterdir()):
             flush(path)
         flush(draft)
         refuse_existing(index)
         draft.rename(index)
         flush(index.parent)
+        finished = True
+    except BadInput:
+        finished = True  # to go on would meet the same
+        raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise DoesNotFit(f"{index}: the disk is full, nothing was kept") from error
+            raise DoesNotFit(f"{index}: the disk is full") from error
         raise
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if finished:
+            shutil.rmtree(place, ignore_errors=True)
         os.close(handle)
 
 
-def claim(draft: Path) -> int:
-    """Return a handle that holds the draft for this process alone, as long as it is open.
+def claim(place: Path, resume: bool) -> int:
+    """Return a handle that holds the directory for this process alone, as long as it is open.
 
-    IndexExists when another build holds it. What a killed one left in it is removed.
+    IndexExists when another build holds it. Unless resumed, what one that was cut off left goes.
     """
-    draft.mkdir(exist_ok=True)
-    handle = os.open(draft, os.O_RDONLY)
+    place.mkdir(exist_ok=True)
+    handle = os.open(place, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for left in draft.iterdir():
-            left.unlink()
+        for left in () if resume else place.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
     except BlockingIOError:
         os.close(handle)
-        raise IndexExists(f"{draft}: another build is writing there") from None
+        raise IndexExists(f"{place}: another build is writing there") from None
     except OSError:
         os.close(handle)
         raise
@@ -79,13 +100,4 @@ def require_space(directory: Path, size: int) -> None:
     """Raise DoesNotFit unless the disk has room for size bytes."""
     free = shutil.disk_usage(directory).free
     if free < size:
-        raise DoesNotFit(f"{directory}: the index takes {size:,} bytes, the disk has {free:,}")
-
-
-def flush(path: Path) -> None:
-    """Make sure that a file's content, or a directory's names, are on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        raise DoesNotFit(f"{directory}: the build takes {size:,} bytes, the disk has {free:,}")

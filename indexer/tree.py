@@ -1,75 +1,79 @@
-"""The head tree and the copies while they are being built: what the stages hand to each other."""
+"""The head tree while it is being built."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
+Counts = NDArray[np.int64]
 
 NOBODY = np.uint32(2**32 - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tree:
     """Levels of centres from the top, the heads last.
 
-    levels  (nodes, width) float32 each, in the head space; children of a node lie side by side
-    sizes   (nodes,) children of each node, for every level but the last
-    groups  the vectors under each node that has heads for children; all in one when none has
+    levels       (nodes, width) float32 each, in the head space; children of a node lie side by side
+    sizes        (nodes,) children of each node, for every level but the last
+    first_head   (parts + 1,) where the heads of each part begin
+    first_group  (parts + 1,) where its groups begin: its nodes that have heads for children
     """
 
     levels: list[Floats]
-    sizes: list[NDArray[np.int64]]
-    groups: list[Rows]
+    sizes: list[Counts]
+    first_head: Counts
+    first_group: Counts
 
     @property
     def heads(self) -> Floats:
         """The heads, (h, width)."""
         return self.levels[-1]
 
-    @property
+    @cached_property
     def parents(self) -> Floats:
-        """The nodes above the heads, one a group; one for all when the tree has no inner level."""
+        """The nodes above the heads; one for all when the tree has no inner level."""
         if len(self.levels) > 1:
             return self.levels[-2]
         middle: Floats = self.heads.mean(axis=0, keepdims=True)
         return middle
 
-    @property
-    def family(self) -> NDArray[np.int64]:
-        """Where the heads of each group start; one longer than the groups."""
+    @cached_property
+    def squares(self) -> Floats:
+        """The squared norms of the parents."""
+        squares: Floats = np.einsum("ij,ij->i", self.parents, self.parents)
+        return squares
+
+    @cached_property
+    def family(self) -> Counts:
+        """Where the heads of each parent start; one longer than the parents."""
         sizes = self.sizes[-1] if self.sizes else np.array([len(self.heads)])
         return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
-    def with_heads(self, heads: Floats, sizes: NDArray[np.int64]) -> "Tree":
-        """Return the tree with other heads, sizes[i] of them for group i; childless nodes go.
-
-        The groups stay as they are: what they are for, finding candidates, is done by then.
-        """
-        levels, counts, children = [heads], [], sizes
-        for depth in range(len(self.levels) - 2, -1, -1):
-            kept = children > 0
-            levels.append(self.levels[depth][kept])
-            counts.append(children[kept])
-            if depth:
-                children = np.add.reduceat(kept.astype(np.int64), starts(self.sizes[depth - 1]))
-        return Tree(levels[::-1], counts[::-1], self.groups)
+    def parent_of(self, group: int) -> int:
+        """Return the parent of a group's heads: the group's own node, or the only one there is."""
+        return group if self.sizes else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Copies:
-    """Where each vector is stored, its nearest head first.
+def with_heads(
+    levels: list[Floats], sizes: list[Counts], heads: Floats, children: Counts
+) -> tuple[list[Floats], list[Counts]]:
+    """Return a tree's levels and sizes with other heads; childless nodes go.
 
-    heads  (n, max_copies) uint32, NOBODY where there is none
-    dist   (n, max_copies) float32, squared L2 in the head space, inf where there is none
+    children  of each node above the heads, among the other heads; of all when there is none
     """
+    new_levels, new_sizes = [heads], []
+    for depth in range(len(levels) - 2, -1, -1):
+        kept = children > 0
+        new_levels.append(levels[depth][kept])
+        new_sizes.append(children[kept])
+        if depth:
+            children = np.add.reduceat(kept.astype(np.int64), starts(sizes[depth - 1]))
+    return new_levels[::-1], new_sizes[::-1]
 
-    heads: NDArray[np.uint32]
-    dist: NDArray[np.float32]
 
-
-def starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def starts(sizes: Counts) -> Counts:
     """Return where each of some runs begins, from their sizes."""
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)

@@ -3,6 +3,7 @@
 import mmap
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from longspan.indexer.form import Form, form_of
 from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.store import heads, postings
 from longspan.indexer.store.codec import FIRST
-from longspan.indexer.store.layout import DIRECTORY, IDS, SHARD
+from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import NAME, Manifest, file_problem
 from longspan.indexer.store.space import DTYPES, HeadSpace
 
@@ -67,33 +68,60 @@ def check_tree(directory: Path, manifest: Manifest) -> list[str]:
 def check_postings(directory: Path, manifest: Manifest, progress: Progress) -> Iterator[str]:
     """Yield the postings that LMDB and the directory tell differently, or that lack a row."""
     records = np.load(directory / DIRECTORY)
-    mapped = postings.map_file(directory / SHARD)
-    primary = np.zeros(manifest.n, np.uint8)
-    size = DTYPES[manifest.dtype].itemsize
-    form = form_of(manifest.dim, size, manifest.metric, manifest.codec["kind"])
-    codes = np.load(directory / FIRST, mmap_mode="r") if form.groups else None
-    first = 0  # primary rows of coded postings follow each other
+    if len(records) != manifest.heads:
+        yield f"{DIRECTORY}: {len(records)} postings, the manifest says {manifest.heads}"
+        return
+    first_row = np.cumsum(records["primary"], dtype=np.int64) - records["primary"]
+    checked = Checked(directory, manifest)
+    with progress.stage("postings", len(records), "postings") as advance:
+        for shard, first in enumerate(manifest.shards):
+            last = [*manifest.shards, len(records)][shard + 1]
+            found = checked.shard(shard_name(shard), first, records[first:last], first_row)
+            yield from (f"{shard_name(shard)}: {problem}" for problem in found)
+            advance(last - first)
+    if not (checked.primary == 1).all():
+        row = int(np.argmax(checked.primary != 1))
+        yield f"postings: row {row} is the primary entry of {checked.primary[row]} of them"
+
+
+class Checked:
+    """The rows that were met as primary entries so far, and what postings are compared with."""
+
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        size = DTYPES[manifest.dtype].itemsize
+        self.directory = directory
+        self.form = form_of(manifest.dim, size, manifest.metric, manifest.codec["kind"])
+        self.codes = np.load(directory / FIRST, mmap_mode="r") if self.form.groups else None
+        self.primary = np.zeros(manifest.n, np.uint8)
+
+    def shard(
+        self, name: str, head: int, records: NDArray[Any], first_row: NDArray[np.int64]
+    ) -> Iterator[str]:
+        """Yield what is wrong with the postings of one file, those of head, head + 1, ..."""
+        with postings.reading(self.directory / name) as txn, mapping(self.directory / name) as file:
+            if txn.stat()["entries"] != len(records):
+                yield f"{txn.stat()['entries']} postings, the directory has {len(records)}"
+                return
+            for number, record in enumerate(records, start=head):
+                value = postings.get(txn, number)
+                problem = check_value(value, file, record)
+                if not problem and self.codes is None:
+                    problem = check_raw(value, record, self.form, self.primary)
+                elif not problem and self.codes is not None:
+                    first = int(first_row[number])
+                    problem = check_coded(value, record, self.form, self.primary, first, self.codes)
+                if problem:
+                    yield f"posting {number}: {problem}"
+
+
+@contextmanager
+def mapping(path: Path) -> Iterator[mmap.mmap]:
+    """Give a file's bytes, mapped."""
     with (
-        progress.stage("postings", len(records), "postings") as advance,
-        postings.reading(directory / SHARD) as txn,
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
     ):
-        if txn.stat()["entries"] != len(records) or len(records) != manifest.heads:
-            yield f"{SHARD}: {txn.stat()['entries']} postings, the directory has {len(records)}"
-            return
-        for number, record in enumerate(records):
-            value = postings.get(txn, number)
-            problem = check_value(value, mapped, record)
-            if not problem and codes is None:
-                problem = check_raw(value, record, form, primary)
-            elif not problem and codes is not None:
-                problem = check_coded(value, record, form, primary, first, codes)
-            if problem:
-                yield f"{SHARD}: posting {number}: {problem}"
-            first += int(record["primary"])
-            advance(1)
-    if not (primary == 1).all():
-        row = int(np.argmax(primary != 1))
-        yield f"{SHARD}: row {row} is the primary entry of {primary[row]} postings"
+        yield mapped
 
 
 def check_value(value: memoryview, mapped: mmap.mmap, record: NDArray[Any]) -> str:

@@ -12,7 +12,7 @@ from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.codec import CODEC, Codec
 from longspan.indexer.store.codec import FILES as CODED
 from longspan.indexer.store.heads import Heads
-from longspan.indexer.store.layout import DIRECTORY, IDS, SHARD
+from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import Manifest, file_problem
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.space import DTYPES, HeadSpace
@@ -23,12 +23,18 @@ from longspan.service.memory import Budget
 
 PLANS = 256  # pairs of k and recall whose settings are kept: looking one up takes 10 us
 RESIDENT = (*store_heads.FILES, DIRECTORY)  # read whole at opening, into the page cache
-FILES = (*RESIDENT, SHARD, IDS)
+FILES = (*RESIDENT, IDS)
 
 
 def is_coded(manifest: Manifest) -> bool:
     """Return whether an index's copies are codes."""
     return str(manifest.codec["kind"]) != "raw"
+
+
+def files_of(manifest: Manifest) -> set[str]:
+    """Return the names of the files that an index consists of."""
+    shards = map(shard_name, range(len(manifest.shards)))
+    return {*FILES, *shards, *(CODED if is_coded(manifest) else ())}
 
 
 class Index:
@@ -46,7 +52,7 @@ class Index:
         space = HeadSpace(manifest.metric, manifest.dtype, manifest.dim, manifest.radius)
         self.heads = Heads(path, space, manifest.levels)
         codec = Codec.load(path, manifest.codec) if is_coded(manifest) else None
-        self.parts = Parts(path, space, self.heads, codec)
+        self.parts = Parts(path, space, self.heads, codec, manifest.shards)
         self.budget = budget
         self.tier = budget.tier
         codes = self.parts.codes(self.tier)
@@ -72,7 +78,7 @@ class Index:
         """
         directory = Path(path)
         manifest = Manifest.read(directory)
-        if sorted(manifest.files) != sorted(FILES + (CODED if is_coded(manifest) else ())):
+        if set(manifest.files) != files_of(manifest):
             raise DamagedIndex(f"{directory}: the manifest lists {', '.join(manifest.files)}")
         for name, record in manifest.files.items():
             whole = name in RESIDENT or name == CODEC

@@ -23,6 +23,7 @@ class Manifest:
     entries      vectors stored, copies included
     config       the dials as given; dials: the values that were chosen for those left open
     codec        its kind, why it was chosen, and its numbers (longspan.indexer.store.codec)
+    shards       the first head of each file of postings
     stages       seconds of each build stage
     input        name, size and fingerprint of the file it was built from
     calibration  see longspan.indexer.store.calibration
@@ -44,6 +45,7 @@ class Manifest:
     config: dict[str, Any]
     dials: dict[str, Any]
     codec: dict[str, Any]
+    shards: list[int]
     stages: dict[str, float]
     input: dict[str, Any]
     calibration: dict[str, Any]

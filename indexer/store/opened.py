@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.ids import Ids
+from longspan.cext.mapping import Mapping
 from longspan.cext.probed import Probed
 from longspan.cext.resident import Resident
 from longspan.cext.scan import Postings
@@ -17,7 +18,7 @@ from longspan.cext.search import Searcher
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.codec import FIRST, SECOND, Codec
 from longspan.indexer.store.heads import Heads
-from longspan.indexer.store.layout import DIRECTORY, IDS, SHARD
+from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.space import CODES, DTYPES, HeadSpace, inverse_norms
 
 METRIC_CODES = {"l2": 0, "ip": 1, "cosine": 2}  # as in cext/scanner.pxd
@@ -27,12 +28,17 @@ NO_FLOATS, NO_TURNED = np.empty(0, np.float32), np.empty((0, 0), np.float32)
 
 @dataclass(frozen=True)
 class Parts:
-    """An index's files as arrays and mappings, and its codec; None when its postings are raw."""
+    """An index's files as arrays and mappings.
+
+    codec   None when its postings are raw
+    shards  the first head of each file of postings
+    """
 
     directory: Path
     space: HeadSpace
     heads: Heads
     codec: Codec | None
+    shards: list[int]
 
     @cached_property
     def records(self) -> NDArray[Any]:
@@ -56,8 +62,9 @@ class Parts:
 
     def scanner(self, codes: list[NDArray[np.uint8]]) -> Scanner:
         """Return the postings, opened for searching with the codes of a tier."""
-        mapped = store.map_file(self.directory / SHARD)
-        offsets = np.ascontiguousarray(self.records["offset"])
+        mapped = Mapping([self.directory / shard_name(shard) for shard in range(len(self.shards))])
+        sizes = np.diff([*self.shards, len(self.records)])
+        offsets = self.records["offset"] + np.repeat(np.array(mapped.starts, np.uint64), sizes)
         space = self.space
         shape = (CODES[space.dtype], space.dim, METRIC_CODES[space.metric])
         if self.codec is None:

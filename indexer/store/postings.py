@@ -56,8 +56,8 @@ def batches(postings: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
         yield first, batch
 
 
-def load(path: Path, postings: Iterable[bytes], pages: int) -> None:
-    """Write postings 0, 1, ... into a new LMDB file at path.
+def load(path: Path, head: int, postings: Iterable[bytes], pages: int) -> None:
+    """Write the postings of head, head + 1, ... into a new LMDB file at path.
 
     pages  how many they take together; DoesNotFit when the disk is full
     """
@@ -70,7 +70,7 @@ def load(path: Path, postings: Iterable[bytes], pages: int) -> None:
     try:
         for first, batch in batches(postings):
             with env.begin(write=True) as txn, txn.cursor() as cursor:
-                pairs = ((key(first + i), value) for i, value in enumerate(batch))
+                pairs = ((key(head + first + i), value) for i, value in enumerate(batch))
                 cursor.putmulti(pairs, append=True)
         env.sync(True)
     except lmdb.MapFullError as error:
@@ -102,20 +102,22 @@ def reading(path: Path) -> Iterator[lmdb.Transaction]:
         env.close()
 
 
-def locate(path: Path, count: int) -> NDArray[np.uint64]:
-    """Return where each of count values starts in the file.
+def locate(path: Path, first: int, last: int) -> NDArray[np.uint64]:
+    """Return where each value of the heads [first, last) starts in the file.
 
     An address less the address of the map; the file is opened afresh every so often, because
     LMDB touches each value's pages and they would all count as resident.
     """
-    offsets = np.empty(count, np.uint64)
+    offsets = np.empty(last - first, np.uint64)
     origin = 0
-    for start in range(0, count, LOCATE):
+    for start in range(first, last, LOCATE):
         with reading(path) as txn:
-            stop = min(start + LOCATE, count)
-            origin = origin or find_first(path, get(txn, 0))
-            base = address(get(txn, 0)) - origin
-            offsets[start:stop] = [address(get(txn, head)) - base for head in range(start, stop)]
+            stop = min(start + LOCATE, last)
+            origin = origin or find_first(path, get(txn, first))
+            base = address(get(txn, first)) - origin
+            offsets[start - first : stop - first] = [
+                address(get(txn, head)) - base for head in range(start, stop)
+            ]
     return offsets
 
 
@@ -148,11 +150,3 @@ def map_array(path: Path) -> NDArray[Any]:
     if isinstance(array.base, mmap.mmap):
         array.base.madvise(mmap.MADV_RANDOM)
     return array
-
-
-def map_file(path: Path) -> mmap.mmap:
-    """Map a loaded file for random reading: a plain fault must not drag in what lies behind."""
-    with path.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-    mapped.madvise(mmap.MADV_RANDOM)
-    return mapped

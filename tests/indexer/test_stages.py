@@ -1,29 +1,66 @@
 """The build's stages one by one: balance, tree, fitting, the order of entries, dials."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longspan.indexer import cluster, dials, entries, fit
+from longspan.indexer import closure, cluster, dials, entries, staging
 from longspan.indexer.balance import balanced_kmeans, cheapest
 from longspan.indexer.config import BuildConfig
+from longspan.indexer.dials import choose
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.form import Form
-from longspan.indexer.progress import SILENT
-from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.store.space import HeadSpace
-from longspan.indexer.tree import NOBODY, Copies, Tree
-from longspan.indexer.workers import workers
+from longspan.indexer.tree import NOBODY, Tree, with_heads
+from longspan.indexer.work import Job
 from tests.data import clusters
 
 
-def opened(directory: Path, rows: np.ndarray) -> tuple[Vectors, HeadSpace]:
+def job_for(directory: Path, rows: np.ndarray, **dials: Any) -> Job:
+    """Return the job of a build of rows, with directories to work in."""
     np.save(directory / "base.npy", rows)
-    vectors = open_vectors(directory / "base.npy")
-    return vectors, HeadSpace("l2", vectors.dtype_name, vectors.dim)
+    config = BuildConfig(**dials)
+    form = Form(rows.shape[1] * rows.itemsize, cosine=False)
+    chosen = choose(len(rows), form, config)
+    space = HeadSpace("l2", {"f": "f32", "u": "u8"}[rows.dtype.kind], rows.shape[1])
+    job = Job(
+        source=str(directory / "base.npy"), work=directory / "work", draft=directory / "draft",
+        space=space, form=form, config=config, dials=chosen, kind="raw", reason="", n=len(rows),
+        parts=staging.parts_of(len(rows), space.width, chosen.heads),
+    )  # fmt: skip
+    job.work.mkdir()
+    job.draft.mkdir()
+    return job
+
+
+def stage(job: Job) -> None:
+    """Do what is done before clusters are made."""
+    staging.train(job)
+    for chunk in staging.chunks_of(job):
+        staging.route(job, chunk)
+    staging.lay_out(job)
+    for chunk in staging.chunks_of(job):
+        staging.place(job, chunk)
+
+
+def grow(job: Job) -> Tree:
+    """Return the head tree."""
+    stage(job)
+    for part in job.filled:
+        cluster.grow(job, part)
+    cluster.join(job)
+    return cluster.tree_of(job)
+
+
+def stored(heads: list[int], dist: list[float], places: list[int]) -> np.ndarray:
+    """Return where vectors are stored."""
+    return closure.stored(
+        np.array(heads, np.uint32), np.array(dist, np.float32), np.array(places, np.uint32)
+    )
 
 
 def test_balance_makes_clusters_more_even_than_lloyd_alone() -> None:
@@ -43,64 +80,60 @@ def test_fewer_vectors_than_centres_are_the_centres() -> None:
     np.testing.assert_array_equal(balanced_kmeans(vectors, 5, np.random.default_rng(1)), vectors)
 
 
-def test_the_tree_holds_every_vector_once_and_has_about_the_heads_wanted(tmp_path: Path) -> None:
-    vectors, space = opened(tmp_path, clusters(np.random.default_rng(5)).base)
-    with workers(2) as pool:
-        tree = cluster.grow(vectors, space, 400, 1, pool, SILENT)
-    assert sorted(np.concatenate(tree.groups)) == list(range(vectors.n))
+def test_staging_keeps_every_vector_with_its_number_and_equal_parts_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "CHUNK", 4000)  # several units of the input
+    job = job_for(tmp_path, clusters(np.random.default_rng(5)).base, heads=400)
+    stage(job)
+    assert len(staging.chunks_of(job)) > 3
+    base, origin = np.load(tmp_path / "base.npy"), job.load(staging.ORIGIN)
+    assert sorted(origin.tolist()) == list(range(job.n))
+    np.testing.assert_array_equal(job.staged.rows(0, job.n), base[origin])
+    top = np.asarray(job.load(staging.TOP))
+    for part in job.filled:
+        rows = base[origin[job.bounds[part] : job.bounds[part + 1]]]
+        assert (cheapest(rows - top.mean(axis=0), top - top.mean(axis=0)) == part).all()
+
+
+def test_the_tree_has_about_the_heads_wanted_and_groups_hold_every_vector(tmp_path: Path) -> None:
+    job = job_for(tmp_path, clusters(np.random.default_rng(5)).base, heads=400)
+    tree = grow(job)
     assert 300 <= len(tree.heads) <= 520
     assert len(tree.levels) == 2
-    assert tree.sizes[0].sum() == len(tree.heads)
-    assert tree.family[-1] == len(tree.heads)
+    assert tree.sizes[0].sum() == len(tree.heads) == tree.family[-1] == tree.first_head[-1]
+    for part in job.filled:
+        below = job.load_all(cluster.below_of(part))
+        assert sorted(below["order"]) == list(range(job.vectors_of(part)))
+        assert below["groups"][-1] == job.vectors_of(part)
 
 
-def test_a_tree_is_the_same_for_any_number_of_threads(tmp_path: Path) -> None:
-    vectors, space = opened(tmp_path, clusters(np.random.default_rng(5)).base)
-    grown = []
-    for threads in (1, 3):
-        with workers(threads) as pool:
-            grown.append(cluster.grow(vectors, space, 300, 1, pool, SILENT))
-    np.testing.assert_array_equal(grown[0].heads, grown[1].heads)
+def test_heads_without_vectors_go_and_childless_parents_with_them() -> None:
+    levels = [np.array([[0.5], [9.0]], np.float32), np.zeros((5, 1), np.float32)]
+    heads = np.array([[0.0], [1.0], [2.5]], np.float32)
+    found, sizes = with_heads(levels, [np.array([3, 2])], heads, np.array([3, 0]))
+    assert found[0].tolist() == [[0.5]]
+    assert sizes[0].tolist() == [3]
+    np.testing.assert_array_equal(found[1], heads)
 
 
-def copies_of(lists: list[list[int]], columns: int) -> Copies:
-    heads = np.full((len(lists), columns), NOBODY)
-    dist = np.full((len(lists), columns), np.inf, np.float32)
-    for row, own in enumerate(lists):
-        heads[row, : len(own)] = own
-        dist[row, : len(own)] = np.arange(len(own)) + row / 100
-    return Copies(heads, dist)
+def test_what_is_stored_under_heads_that_went_is_forgotten_and_the_rest_renumbered() -> None:
+    under = entries.under(stored([7, 8, 9, 9], [0, 0, 1, 2], [3, 4, 5, 6]), 7, np.array([1, 0, 2]))
+    assert under["head"].tolist() == [0, 1, 1]
+    assert under["place"].tolist() == [3, 5, 6]
 
 
-def test_heads_without_vectors_go_and_empty_parents_with_them(tmp_path: Path) -> None:
-    vectors, space = opened(tmp_path, np.arange(4, dtype=np.float32)[:, None])
-    tree = Tree(
-        levels=[np.array([[0.5], [9.0]], np.float32),
-                np.array([[0.0], [1.0], [2.5], [8.0], [9.0]], np.float32)],
-        sizes=[np.array([3, 2])],
-        groups=[np.arange(4), np.arange(0)],
-    )  # fmt: skip
-    copies = copies_of([[0], [1, 3], [2, 1], [2]], 2)
-    fitted = fit.fit(vectors, space, tree, copies, cap=2)
-    assert fitted.heads[:, 0].tolist() == [0.0, 1.0, 2.5]
-    assert fitted.levels[0].tolist() == [[0.5]]
-    assert copies.heads.tolist() == [[0, NOBODY], [1, NOBODY], [2, 1], [2, NOBODY]]
+def test_a_crowded_head_becomes_several_even_when_all_its_vectors_are_equal() -> None:
+    assert entries.pieces_of(np.array([0, 1, 3, 4, 10]), 3).tolist() == [0, 1, 1, 2, 4]
+    pieces = entries.cut(np.ones((10, 2), np.float32), 4)
+    assert [len(rows) for _, rows in pieces] == [3, 3, 2, 2]
+    assert sorted(np.concatenate([rows for _, rows in pieces])) == list(range(10))
 
 
-def test_a_crowded_head_is_split_even_when_all_its_vectors_are_equal(tmp_path: Path) -> None:
-    vectors, space = opened(tmp_path, np.ones((10, 2), np.float32))
-    tree = Tree([np.ones((1, 2), np.float32)], [], [np.arange(10)])
-    copies = copies_of([[0]] * 10, 1)
-    fitted = fit.fit(vectors, space, tree, copies, cap=3)
-    assert np.bincount(copies.heads[:, 0]).tolist() == [3, 3, 2, 2]
-    np.testing.assert_array_equal(fitted.heads, np.ones((4, 2), np.float32))
-
-
-def test_pieces_of_a_split_lie_along_its_spread(tmp_path: Path) -> None:
+def test_pieces_of_a_split_lie_along_its_spread() -> None:
     line = np.stack([np.arange(9), np.zeros(9)], axis=1).astype(np.float32)
-    vectors, space = opened(tmp_path, line[[4, 0, 8, 2, 6, 1, 7, 3, 5]])
-    pieces = fit.cut(vectors, space, np.arange(9), 3)
-    assert sorted(piece.head[0] for piece in pieces) == [1.0, 4.0, 7.0]
+    pieces = entries.cut(line[[4, 0, 8, 2, 6, 1, 7, 3, 5]], 3)
+    assert sorted(head[0] for head, _ in pieces) == [1.0, 4.0, 7.0]
 
 
 @given(seed=st.integers(0, 2**32 - 1), cap=st.integers(4, 9), columns=st.integers(1, 4))
@@ -109,30 +142,47 @@ def test_entries_hold_every_vector_at_its_nearest_head_and_never_too_many(
 ) -> None:
     rng = np.random.default_rng(seed)
     heads, n = 12, 40
-    primary = rng.permutation(np.arange(n) % heads)  # at most 4 under each head
-    others = [[h for h in rng.permutation(heads) if h != own][: columns - 1] for own in primary]
-    copies = copies_of([[own, *more] for own, more in zip(primary, others, strict=True)], columns)
-    made = entries.arrange(copies, heads, lambda primary: cap - primary)
+    own = rng.permutation(np.arange(n) % heads)  # at most 4 under each head
+    others = [rng.permutation(np.delete(np.arange(heads), at))[: columns - 1] for at in own]
+    under = [head for each in others for head in each]
+    who = np.repeat(np.arange(n), columns - 1)
+    primary = stored(own.tolist(), rng.random(n).tolist(), list(range(n)))
+    copies = stored(under, rng.random(len(under)).tolist(), who.tolist())
+    made = entries.arrange(primary, copies, heads, lambda primary: cap - primary)
 
     assert sorted(made.order) == list(range(n))
     assert (np.diff(made.starts) <= cap).all()
     row = 0
-    for posting_number, members in enumerate(made):
-        count = made.primary[posting_number]
-        assert (primary[members[:count]] == posting_number).all()
+    for posting in range(heads):
+        members, count = made.of(posting), made.primary[posting]
+        assert (own[members[:count]] == posting).all()
         assert made.order[row : row + count].tolist() == members[:count].tolist()
         assert len(set(members.tolist())) == len(members)
-        assert sorted(members) == sorted(
-            np.flatnonzero((copies.heads == posting_number).any(axis=1))
-        )
+        nearest_first = copies["place"][copies["head"] == posting]
+        assert members[count:].tolist() == nearest_first[: cap - count].tolist()
         row += count
 
 
-def test_the_farthest_copies_give_way_in_a_full_posting() -> None:
-    copies = copies_of([[0], [1, 0], [2, 0], [3, 0]], 2)
-    made = entries.arrange(copies, 4, lambda primary: 3 - primary)
-    assert made.of(0).tolist() == [0, 1, 2]
-    assert copies.heads[3].tolist() == [3, NOBODY]
+def test_the_holders_of_a_vector_are_the_postings_that_it_is_in(tmp_path: Path) -> None:
+    job = job_for(tmp_path, clusters(np.random.default_rng(5)).base, heads=300, max_copies=4)
+    grow(job)
+    for part in job.filled:
+        closure.assign(job, part)
+    entries.count(job)
+    for part in job.filled:
+        entries.settle(job, part)
+    places = np.array([[5, 900, -1], [17, 5, 1203]])
+    holders = entries.holders_of(job, places)
+    assert (holders[0, 2] == NOBODY).all()
+    np.testing.assert_array_equal(holders[0, 0], holders[1, 1])
+    lists = [
+        made.of(posting).tolist()
+        for made in (entries.entries_of(job, part)[0] for part in job.filled)
+        for posting in range(len(made.primary))
+    ]
+    for place, found in zip(places.ravel(), holders.reshape(6, -1), strict=True):
+        wanted = [number for number, members in enumerate(lists) if place in members]
+        assert sorted(found[found != NOBODY].tolist()) == wanted
 
 
 @given(

@@ -1,0 +1,85 @@
+"""Number the rows of the index: those of the first posting first, nearest to its head first.
+
+So a row's number and its place on disk go together. Every posting has a row of its own.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.indexer.cluster import tree_of
+from longspan.indexer.entries import PIECES, entries_of
+from longspan.indexer.staging import ORIGIN
+from longspan.indexer.store import heads as store_heads
+from longspan.indexer.store.layout import IDS
+from longspan.indexer.tree import with_heads
+from longspan.indexer.work import Job
+
+ORDER, NUMBER = "order.npy", "number.npy"  # place of a row, row of a place
+HEADS = "settled.npy"  # the heads of the index, before they are rounded
+STARTS = "starts.npy"  # the first row of each posting
+FINAL = "final.npz"
+NAMES = "names.npy"
+AT_ONCE = 1 << 20  # ids
+
+
+def number(job: Job) -> None:
+    """Write the rows' places and ids, the heads and their tree, and where each part begins."""
+    order, number = np.empty((2, job.n), np.uint32)
+    heads, primary, rows_before, heads_before = [], [], [0], [0]
+    for part in range(job.parts):
+        own = np.empty(0, np.uint32)
+        if part in job.filled:
+            entries, centres = entries_of(job, part)
+            own = entries.order
+            heads.append(centres)
+            primary.append(entries.primary)
+        rows = slice(rows_before[-1], rows_before[-1] + len(own))
+        order[rows] = own
+        number[own] = np.arange(rows.start, rows.stop)
+        rows_before.append(rows.stop)
+        heads_before.append(sum(map(len, heads)))
+    job.save(ORDER, order)
+    job.save(NUMBER, number)
+    del number
+    save_ids(job, order)
+    job.save(HEADS, np.concatenate(heads))
+    sizes = np.concatenate(primary)
+    job.save(STARTS, np.cumsum(sizes) - sizes)
+    levels = save_tree(job)
+    job.save_all(
+        FINAL,
+        first_row=np.array(rows_before),
+        first_head=np.array(heads_before),
+        levels=np.array(levels),
+    )
+
+
+def save_ids(job: Job, order: NDArray[np.uint32]) -> None:
+    """Write the user's id of each row: the input's row, or the name that was given for it."""
+    origin = job.load(ORIGIN)
+    names = job.load(NAMES) if (job.work / NAMES).exists() else None
+    ids = np.lib.format.open_memmap(job.draft / IDS, "w+", np.int64, (job.n,))
+    for start in range(0, job.n, AT_ONCE):
+        rows = origin[order[start : start + AT_ONCE]]
+        ids[start : start + AT_ONCE] = rows if names is None else names[rows]
+    ids.flush()
+
+
+def save_tree(job: Job) -> list[int]:
+    """Write heads and tree into the index; return the nodes of each level."""
+    tree = tree_of(job)
+    children = np.add.reduceat(job.load(PIECES)[0], tree.family[:-1])
+    levels, sizes = with_heads(tree.levels, tree.sizes, job.load(HEADS), children)
+    store_heads.save(job.draft, levels, sizes, job.space)
+    return [len(level) for level in levels]
+
+
+def heads_of(job: Job, first: int, last: int) -> NDArray[np.float32]:
+    """Return the heads [first, last) as they are stored in the index."""
+    return job.space.round_heads(job.load(HEADS)[first:last]).astype(np.float32)
+
+
+def under_which(job: Job, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the head of each row's own posting; rows ascending."""
+    found: NDArray[np.int64] = np.searchsorted(job.load(STARTS), rows, side="right") - 1
+    return found

@@ -1,0 +1,129 @@
+"""Stage the vectors: cut the space into parts, and bring the vectors of each together on disk.
+
+The centres of the top level of the head tree are trained on a sample, and every vector goes to its
+nearest one. From here on a vector's number is its *place* in the staged file, and a part, which is
+read in order, fits into memory whatever the input's size.
+"""
+
+import os
+from math import ceil, log
+
+import numpy as np
+
+from longspan.indexer.balance import balanced_kmeans, cheapest
+from longspan.indexer.reader import open_vectors
+from longspan.indexer.work import STAGED, Job
+
+FAN = 32  # children a node aims for: a scan of 32 x 128 bytes is long enough to stream
+TRAIN = 256  # vectors a centre that its training sees at most, as in faiss
+PART = 32 << 20  # values of the vectors of a part, on average at most: 128 MiB of floats
+ROUTE = 2 << 20  # values of the vectors that are routed at once
+CHUNK = 32 << 20  # bytes of the input that are one unit
+
+TOP, ORIGIN = "top.npy", "origin.npy"
+
+
+def levels_of(heads: int) -> int:
+    """Return how many levels a tree of so many heads has; the parts are one, and the heads."""
+    return max(2, round(log(max(heads, 2)) / log(FAN)))
+
+
+def parts_of(n: int, width: int, heads: int) -> int:
+    """Return how many parts to make: a level's fan, and more when parts would be too large."""
+    fan = ceil(heads ** (1.0 / levels_of(heads)))
+    return int(min(max(fan, ceil(n * width / PART)), n))
+
+
+def chunks_of(job: Job) -> range:
+    """Return the units of the input."""
+    return range(ceil(job.n / chunk_rows(job)))
+
+
+def chunk_rows(job: Job) -> int:
+    """Return the vectors of a unit of the input."""
+    return max(1, CHUNK // job.form.row_bytes)
+
+
+def rows_of(job: Job, chunk: int) -> tuple[int, int]:
+    """Return the first and the last row, plus one, of a unit of the input."""
+    rows = chunk_rows(job)
+    return chunk * rows, min((chunk + 1) * rows, job.n)
+
+
+def vectors_of(job: Job, chunk: int) -> int:
+    """Return how many vectors a unit of the input has."""
+    start, stop = rows_of(job, chunk)
+    return stop - start
+
+
+def train(job: Job) -> None:
+    """Write the centres of the parts, trained on a random sample."""
+    rng = np.random.default_rng(job.config.seed)
+    vectors = open_vectors(job.source)
+    count = min(job.n, TRAIN * job.parts)
+    rows = np.sort(rng.choice(job.n, count, replace=False))
+    sample = job.space.lift(vectors.take(rows))
+    mean = sample.mean(axis=0)
+    job.save(TOP, balanced_kmeans(sample - mean, job.parts, rng) + mean)
+
+
+def route(job: Job, chunk: int) -> None:
+    """Write the part of every vector of a unit of the input."""
+    vectors, top = open_vectors(job.source), np.asarray(job.load(TOP))
+    mean = top.mean(axis=0)
+    start, stop = rows_of(job, chunk)
+    labels = np.empty(stop - start, np.uint32)
+    step = max(1, ROUTE // job.space.width)
+    for at in range(start, stop, step):
+        to = min(at + step, stop)
+        labels[at - start : to - start] = cheapest(
+            job.space.lift(vectors.rows(at, to)) - mean, top - mean
+        )
+    vectors.release(start, stop)
+    job.save(labels_of(chunk), labels)
+
+
+def lay_out(job: Job) -> None:
+    """Decide where the vectors of each unit of the input go; make the files for them."""
+    counts = np.array(
+        [np.bincount(job.load(labels_of(chunk)), minlength=job.parts) for chunk in chunks_of(job)]
+    )
+    bounds = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    job.save("bounds.npy", bounds)
+    job.save("runs.npy", bounds[:-1] + np.cumsum(counts, axis=0) - counts)
+    dtype = open_vectors(job.source).dtype
+    np.lib.format.open_memmap(job.work / STAGED, "w+", dtype, (job.n, job.space.dim)).flush()
+    np.lib.format.open_memmap(job.work / ORIGIN, "w+", np.uint32, (job.n,)).flush()
+
+
+def place(job: Job, chunk: int) -> None:
+    """Copy the vectors of a unit of the input to their places, and note where they came from."""
+    vectors, labels, runs = (
+        open_vectors(job.source),
+        job.load(labels_of(chunk)),
+        job.load("runs.npy"),
+    )
+    start, stop = rows_of(job, chunk)
+    order = np.argsort(labels, kind="stable")
+    found, first = np.unique(labels[order], return_index=True)
+    rows = vectors.rows(start, stop)[order]
+    origin = (order + start).astype(np.uint32)
+    vectors.release(start, stop)
+    for name, values in ((STAGED, rows), (ORIGIN, origin)):
+        with (job.work / name).open("r+b") as file:
+            at = data_offset(job, name)
+            each = values.nbytes // len(values)
+            for part, run in zip(found.tolist(), np.split(values, first[1:]), strict=True):
+                os.pwrite(file.fileno(), run.data, at + int(runs[chunk, part]) * each)
+        job.written.append(job.work / name)
+
+
+def data_offset(job: Job, name: str) -> int:
+    """Return where the values of an array file begin."""
+    offset: int = job.load(name).offset  # type: ignore[attr-defined]
+    return offset
+
+
+def labels_of(chunk: int) -> str:
+    """Return the name of the file of a unit's parts."""
+    return f"labels-{chunk:05}.npy"

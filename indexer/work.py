@@ -1,0 +1,137 @@
+"""The working directory of a build: what its stages leave for each other, each file whole or none.
+
+A build is cut into units, by the data and not by the machine: a stage is a function of the job and
+the number of a unit, which reads files and writes files. So units may run in any order, on threads
+or elsewhere, and again after a kill, and what they write is the same.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.indexer.config import BuildConfig
+from longspan.indexer.dials import Dials
+from longspan.indexer.form import Form
+from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.store.space import HeadSpace
+
+STAGED = "vectors.npy"  # the input's vectors, those of one part together
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every unit of a build knows; small, and the same for all of them.
+
+    source  file of the vectors
+    work    directory of the files that are for the build alone
+    draft   directory of the files of the index
+    kind    of the codec, and the reason for it
+    parts   clusters of the top level, the units of most stages
+    """
+
+    source: str
+    work: Path
+    draft: Path
+    space: HeadSpace
+    form: Form
+    config: BuildConfig
+    dials: Dials
+    kind: str
+    reason: str
+    n: int
+    parts: int
+
+    def save(self, name: str, array: NDArray[Any]) -> None:
+        """Write an array into the working directory."""
+        with self.replacing(self.work / name) as file:
+            np.save(file, array)
+
+    def load(self, name: str) -> NDArray[Any]:
+        """Return an array of the working directory, mapped."""
+        array: NDArray[Any] = np.load(self.work / name, mmap_mode="r")
+        return array
+
+    def save_all(self, name: str, **arrays: NDArray[Any]) -> None:
+        """Write several arrays into one file of the working directory."""
+        with self.replacing(self.work / name) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def load_all(self, name: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays of one file of the working directory."""
+        with np.load(self.work / name) as file:
+            return dict(file)
+
+    @contextmanager
+    def replacing(self, path: Path) -> Iterator[IO[bytes]]:
+        """Give a file to write; it appears at path when the block ends well."""
+        unfinished = path.with_name(path.name + ".tmp")
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(path)
+        self.written.append(path)
+
+    def make_safe(self) -> None:
+        """Make sure that what this process has written for the job is on the disk."""
+        while self.written:
+            path = self.written.popleft()
+            if path.exists():  # or a later stage has read and removed it
+                flush(path)
+        flush(self.work)
+        flush(self.draft)
+
+    def discard(self, pattern: str) -> None:
+        """Remove files of the working directory that no stage will read any more."""
+        for path in self.work.glob(pattern):
+            path.unlink()
+
+    def keep(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what make gives, made once in this process for all units of this job."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+    @cached_property
+    def written(self) -> deque[Path]:
+        """Files that were written and may not be on the disk yet."""
+        return deque()
+
+    @cached_property
+    def _kept(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """Where each part begins among the staged vectors; one longer than the parts."""
+        return np.asarray(self.load("bounds.npy"))
+
+    @cached_property
+    def filled(self) -> list[int]:
+        """The parts that hold vectors."""
+        found: list[int] = np.flatnonzero(np.diff(self.bounds)).tolist()
+        return found
+
+    def vectors_of(self, part: int) -> int:
+        """Return how many vectors a part has."""
+        return int(self.bounds[part + 1] - self.bounds[part])
+
+    @cached_property
+    def staged(self) -> Vectors:
+        """The staged vectors; the number of one is its place."""
+        return open_vectors(self.work / STAGED)
+
+
+def flush(path: Path) -> None:
+    """Make sure that a file's content, or a directory's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
