@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from longspan.indexer import calibrate, closure, cluster, dials, entries, fit, memory, pack, publish
 from longspan.indexer import codec as codecs
+from longspan.indexer import payload as payloads
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile
 from longspan.indexer.form import form_of
@@ -38,6 +39,7 @@ def build(
     metric: str = "l2",
     ids: str | Path | None = None,
     queries: str | Path | None = None,
+    payload: str | Path | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
     config: BuildConfig | None = None,
@@ -47,6 +49,7 @@ def build(
 
     ids           file of the vectors' names; default: their row numbers in source
     queries       file of calibration queries; default: a sample of the vectors
+    payload       file of a JSON object for every vector (longspan.indexer.payload)
     memory_limit  bytes; DoesNotFit when the build would take more
     Any BadInput is raised before something is written; a build that fails leaves nothing.
     """
@@ -59,11 +62,18 @@ def build(
     form = form_of(vectors.dim, vectors.dtype.itemsize, metric, kind)
     chosen = dials.choose(vectors.n, form, config)
     asked = min(given.n, calibrate.MOST_QUERIES) if given else config.calibration
-    memory.require(vectors, memory.peak(vectors, space, form, chosen, config, asked), memory_limit)
+    peak = memory.peak(vectors, space, form, chosen, config, asked)
+    peak += payloads.PER_ROW * vectors.n if payload else 0
+    memory.require(vectors, peak, memory_limit)
     names = read_ids(ids, vectors.n) if ids else np.arange(vectors.n, dtype=np.int64)
     stages: dict[str, float] = {}
-    with publish.publishing(Path(index)) as draft, workers(threads) as pool:
-        publish.require_space(draft, memory.disk(vectors, space, form, chosen, config))
+    with (
+        payloads.opened(payload, vectors.n, Path(index)) as objects,
+        publish.publishing(Path(index)) as draft,
+        workers(threads) as pool,
+    ):
+        disk = memory.disk(vectors, space, form, chosen, config)
+        publish.require_space(draft, disk + (objects.disk if objects else 0))
         with timed(stages, "cluster"):
             tree = cluster.grow(vectors, space, chosen.heads, config.seed, pool, progress)
         with timed(stages, "closure"):
@@ -81,6 +91,9 @@ def build(
                 codec.save(draft)
             store_heads.save(draft, tree.levels, tree.sizes, space)
             np.save(draft / IDS, names[arranged.order])
+        if objects:
+            with timed(stages, "payload"):
+                objects.save(draft, arranged.order, progress)
         with timed(stages, "calibrate"):
             sample = sample_of(vectors, given, metric, config, pool, progress)
             levels = [len(level) for level in tree.levels]
@@ -105,7 +118,11 @@ def build(
             dials={"heads": chosen.heads, "posting_pages": chosen.posting_pages},
             codec=codec.meaning.as_dict() if codec else {"kind": kind, "reason": reason},
             stages=stages,
-            input={**vectors.fingerprint(), "ids": Path(ids).name if ids else None},
+            input={
+                **vectors.fingerprint(),
+                "ids": Path(ids).name if ids else None,
+                **({"payload": objects.path.name} if objects else {}),
+            },
             calibration=calibration.as_dict(),
             files=files,
         )
