@@ -28,5 +28,6 @@ class Searcher:
         depth: int,
         dist: NDArray[np.float32],
         ids: NDArray[np.int64],
+        rows: NDArray[np.uint32],
         candidates: NDArray[np.uint32] | None = None,
     ) -> tuple[int, int, int, int, int, int, float, float] | None: ...

@@ -67,9 +67,10 @@ cdef class Searcher:
         size_t depth,                         # IN   candidates by code to score exactly
         float[:, ::1] dist,                   # OUT  (nq, k)      nearest first, inf beyond the last
         int64_t[:, ::1] ids,                  # OUT  (nq, k)      -1 beyond the last
+        uint32_t[:, ::1] rows,                # OUT  (nq, k)      2^32 - 1 beyond the last
         uint32_t[:, ::1] candidates=None,     # OUT  (nq, depth)  rows by estimate, no answers then
     ):
-        """Fill dist and ids; return what it took, or None when m heads hold too few vectors.
+        """Fill dist, ids and rows; return what it took, or None when m heads hold too few vectors.
 
         Each query reads postings that have k vectors among their primary ones: a low recall or a
         large k may be content with less, but an answer is never short of k for it.
@@ -88,7 +89,7 @@ cdef class Searcher:
             raise ValueError(f"{nq} queries, lifted are {lifted.shape[0]} x {lifted.shape[1]}")
         if (
             dist.shape[0] != nq or ids.shape[0] != nq or dist.shape[1] != ids.shape[1]
-            or dist.shape[1] == 0 or m == 0
+            or rows.shape[0] != nq or rows.shape[1] != ids.shape[1] or dist.shape[1] == 0 or m == 0
         ):
             raise ValueError(f"{nq} queries, dist is {dist.shape[0]} x {dist.shape[1]}, m {m}")
         batch.nq, batch.k, batch.m = nq, dist.shape[1], m
@@ -114,13 +115,12 @@ cdef class Searcher:
         cdef float *near = <float *>malloc(nq * m * sizeof(float))
         cdef uint32_t *probes = <uint32_t *>malloc(nq * m * sizeof(uint32_t))
         cdef uint32_t *counts = <uint32_t *>malloc(nq * sizeof(uint32_t))
-        cdef uint32_t *rows = <uint32_t *>malloc(nq * batch.k * sizeof(uint32_t))
         cdef float *block = NULL
         try:
-            if near == NULL or probes == NULL or counts == NULL or rows == NULL:
+            if near == NULL or probes == NULL or counts == NULL:
                 raise MemoryError(f"no memory to rank {m} heads of {nq} queries")
             block = self.postings.new_block()
-            batch.near, batch.probes, batch.counts, batch.rows = near, probes, counts, rows
+            batch.near, batch.probes, batch.counts, batch.rows = near, probes, counts, &rows[0, 0]
             with nogil:
                 start = seconds()
                 for i in range(nq):
@@ -135,14 +135,13 @@ cdef class Searcher:
                 if enough:
                     ready = self.postings.answer(&batch, block)
                     if ready and batch.candidates == NULL and batch.foreign < 0:
-                        batch.foreign = self.ids.fill(rows, &ids[0, 0], nq * batch.k)
+                        batch.foreign = self.ids.fill(batch.rows, &ids[0, 0], nq * batch.k)
                 done = seconds()
         finally:
             free_walk(walk)
             free(near)
             free(probes)
             free(counts)
-            free(rows)
             free(block)
         if not enough:
             return None

@@ -10,7 +10,8 @@ A missing hit has id -1 and distance +inf.
 import errno
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,16 +26,18 @@ Distances = NDArray[np.float32]
 LARGEST_IBIN_ID = 2**31 - 1
 
 
-def check_target(path: str | Path, largest_id: int = 0) -> None:
+def check_target(path: str | Path, largest_id: int = 0, also: tuple[str, ...] = ()) -> None:
     """Refuse a file that could not be written in the end, before the work begins.
 
+    also  suffixes that the caller can write besides those here
     BadFile for an unknown suffix, a missing folder or ids too large for the format;
     IndexExists when something is there: nothing is overwritten.
     """
     path = Path(path)
-    if path.suffix.lower() not in WRITERS:
-        known = " or ".join(WRITERS)
-        raise BadFile(f"{path}: unknown format {path.suffix!r} of answers, wanted {known}")
+    known = (*WRITERS, *also)
+    if path.suffix.lower() not in known:
+        wanted = " or ".join(known)
+        raise BadFile(f"{path}: unknown format {path.suffix!r} of answers, wanted {wanted}")
     if path.exists():
         raise IndexExists(f"{path}: already exists, remove it or name another file")
     if not path.absolute().parent.is_dir():
@@ -50,10 +53,20 @@ def write_answers(path: str | Path, ids: Ids, distances: Distances) -> None:
     """
     path = Path(path)
     check_target(path, largest_id=int(ids.max(initial=-1)))
+    with writing(path) as file:
+        WRITERS[path.suffix.lower()](file, ids, distances)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write into, which gets its name when the block ends well.
+
+    DoesNotFit when the disk is full, BadFile when it cannot be written for another reason.
+    """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with unfinished.open("xb") as file:
-            WRITERS[path.suffix.lower()](file, ids, distances)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)

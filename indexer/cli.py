@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @flags.metric
 @click.option("--ids", type=flags.PATH, help="Your names for the vectors: .npy, or text.")
 @click.option("--queries", type=flags.PATH, help="Calibrate with these instead of held-out rows.")
+@click.option(
+    "--payload", type=flags.PATH, help="A JSON object for every vector: JSON lines, or .parquet."
+)
 @flags.threads
 @click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
 @click.option("--resume", is_flag=True, help="Go on with a build of INDEX that was cut off.")
@@ -33,6 +36,7 @@ def build(
     metric: str,
     ids: Path | None,
     queries: Path | None,
+    payload: Path | None,
     threads: int | None,
     memory: int | None,
     resume: bool,
@@ -53,8 +57,9 @@ def build(
 
     with hint_at_resuming(index):
         manifest = build_index(
-            source, index, metric=metric, ids=ids, queries=queries, threads=threads,
-            memory_limit=memory, resume=resume, config=config, progress=Terminal(),
+            source, index, metric=metric, ids=ids, queries=queries, payload=payload,
+            threads=threads, memory_limit=memory, resume=resume, config=config,
+            progress=Terminal(),
         )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
 
@@ -160,6 +165,7 @@ def describe(index: Path, manifest: "Manifest") -> list[str]:
             "postings": f"{manifest.heads:,}, with {each}",
             "input": f"{manifest.input['name']} ({show_size(manifest.input['bytes'])})",
             "codec": f"{manifest.codec['kind']} ({manifest.codec['reason']})",
+            **payload_line(manifest),
             **memory_lines(manifest),
             "dials": ", ".join(
                 f"{name} {value}" for name, value in (manifest.dials | given).items()
@@ -168,6 +174,15 @@ def describe(index: Path, manifest: "Manifest") -> list[str]:
             "seconds": f"{sum(manifest.stages.values()):.1f} ({stages})",
         }
     )
+
+
+def payload_line(manifest: "Manifest") -> dict[str, str]:
+    """Return how much payload there is, when there is."""
+    from longspan.indexer.store import payload
+
+    if not payload.is_in(manifest):
+        return {}
+    return {"payload": f"{manifest.n:,} objects ({show_size(payload.size(manifest))})"}
 
 
 def memory_lines(manifest: "Manifest") -> dict[str, str]:

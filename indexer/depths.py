@@ -187,6 +187,7 @@ class Searching:
                 MOST_DEPTH,
                 np.empty((count, 1), np.float32),
                 np.empty((count, 1), np.int64),
+                np.empty((count, 1), np.uint32),
                 rows,
             )
             return rows

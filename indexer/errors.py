@@ -3,7 +3,7 @@
     LongspanError
     ├── BadInput (ValueError)   what the caller gave cannot be used; nothing was written
     │   ├── BadConfig           a knob is out of its range
-    │   ├── BadFile             a file of vectors, ids or answers is malformed
+    │   ├── BadFile             a file of vectors, ids, payload or answers is malformed
     │   ├── BadQuery            a search asks for what the index cannot answer
     │   ├── BadIndex            the directory is no longspan index, or of another version
     │   ├── IndexExists         the output is already there
@@ -32,7 +32,7 @@ class BadConfig(BadInput):
 
 
 class BadFile(BadInput):
-    """A file of vectors, ids or answers is malformed."""
+    """A file of vectors, ids, payload or answers is malformed."""
 
 
 class BadQuery(BadInput):

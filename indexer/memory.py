@@ -70,13 +70,15 @@ def threads_within(
     dials: Dials,
     config: BuildConfig,
     queries: int,
+    more: int = 0,
 ) -> int:
     """Return how many threads may work at once, at most as many as wanted.
 
+    more  bytes beside the bound
     DoesNotFit when the bound for a single one is above the limit.
     """
     for threads in range(wanted, 0, -1):
-        needed = peak(vectors, space, form, dials, config, queries, threads)
+        needed = peak(vectors, space, form, dials, config, queries, threads) + more
         if limit is None or needed <= limit:
             return threads
     raise DoesNotFit(

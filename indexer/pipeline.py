@@ -23,6 +23,7 @@ from longspan.indexer import (
     staging,
 )
 from longspan.indexer import codec as codecs
+from longspan.indexer import payload as payloads
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile
 from longspan.indexer.form import form_of
@@ -51,6 +52,7 @@ def build(
     metric: str = "l2",
     ids: str | Path | None = None,
     queries: str | Path | None = None,
+    payload: str | Path | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
     resume: bool = False,
@@ -61,6 +63,7 @@ def build(
 
     ids           file of the vectors' names; default: their row numbers in source
     queries       file of calibration queries; default: a sample of the vectors
+    payload       file of a JSON object for every vector (longspan.indexer.payload)
     memory_limit  bytes; DoesNotFit when the build would take more
     resume        go on with a build of this index that was cut off, if there is one
     Any BadInput is raised before something is written, CannotResume among them: another input or
@@ -77,7 +80,8 @@ def build(
     asked = min(given.n, calibrate.MOST_QUERIES) if given else config.calibration
     shape = (vectors, space, form, chosen, config)
     most = threads or len(os.sched_getaffinity(0))
-    threads = memory.threads_within(memory_limit, most, *shape, asked)
+    objects_memory = payloads.PER_ROW * vectors.n if payload else 0
+    threads = memory.threads_within(memory_limit, most, *shape, asked, objects_memory)
     names = read_ids(ids, vectors.n) if ids else None
     place = publish.workplace(Path(index))
     job = Job(
@@ -100,22 +104,28 @@ def build(
         "config": config.as_dict(),
         "ids": None if names is None else hashlib.sha256(names.data).hexdigest(),
         "queries": given.fingerprint() if given else None,
+        "payload": str(payload) if payload else None,
     }
     resume = resume and can_go_on(place)
     if resume:
         check_same(place, building)
     with (
+        payloads.opened(payload, vectors.n, Path(index)) as objects,
         publish.publishing(Path(index), resume),
         opened(place, building, resume) as journal,
         workers(threads) as pool,
     ):
         if not resume:
-            publish.require_space(place, memory.disk(*shape) + memory.work(vectors, form, config))
+            wanted = memory.disk(*shape) + memory.work(vectors, form, config)
+            publish.require_space(place, wanted + (objects.disk if objects else 0))
         if names is not None:
             job.save(rows.NAMES, names)
         stages = Stages(job, journal, pool, progress)
         try:
             make(stages)
+            if objects:
+                with stages.timed("payload"):
+                    stages.once("payload", partial(save_payload, objects, job, progress))
             calibration = measure(stages, given)
         finally:
             stages.make_safe()
@@ -141,7 +151,11 @@ def build(
             codec=codec.meaning.as_dict() if codec else {"kind": kind, "reason": reason},
             shards=pack.first_heads(job),
             stages=stages.seconds,
-            input={**vectors.fingerprint(), "ids": Path(ids).name if ids else None},
+            input={
+                **vectors.fingerprint(),
+                "ids": Path(ids).name if ids else None,
+                **({"payload": objects.path.name} if objects else {}),
+            },
             calibration=calibration.as_dict(),
             files=files,
         )
@@ -180,6 +194,12 @@ def make(stages: Stages) -> None:
         stages.once("measure", lambda: pack.measure(job))
         stages.in_turn("pack", pack.pack, pack.postings_of(job), "postings")
         stages.once("directory", lambda: pack.finish(job))
+
+
+def save_payload(objects: payloads.Objects, job: Job, progress: Progress) -> None:
+    """Write the objects of the rows, in the order of these."""
+    lines = job.load(staging.ORIGIN)[job.load(rows.ORDER)].astype(np.int64)
+    objects.save(job.draft, lines, progress)
 
 
 def measure(stages: Stages, given: Vectors | None) -> Calibration:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from longspan.cext import posting
 from longspan.indexer.form import Form, form_of
 from longspan.indexer.progress import SILENT, Progress
-from longspan.indexer.store import heads, postings
+from longspan.indexer.store import heads, payload, postings
 from longspan.indexer.store.codec import FIRST
 from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import NAME, Manifest, file_problem
@@ -31,6 +32,8 @@ def verify(index: str | Path, progress: Progress = SILENT) -> list[str]:
     if not problems:  # what the files say is only worth a look when they are as published
         problems += check_tree(directory, manifest)
         problems += check_postings(directory, manifest, progress)
+        if payload.is_in(manifest):
+            problems += check_payload(directory, manifest.n, progress)
     return problems
 
 
@@ -175,3 +178,31 @@ def check_coded(
         return f"its codes are not those of {FIRST}"
     primary[first : first + own] += 1
     return ""
+
+
+def check_payload(directory: Path, n: int, progress: Progress) -> Iterator[str]:
+    """Yield the rows whose object is missing, is none, or lies elsewhere than its table says."""
+    places = np.load(directory / payload.PLACES)
+    with (
+        mapping(directory / payload.OBJECTS) as mapped,
+        progress.stage("payload", n, "objects") as advance,
+        postings.reading(directory / payload.OBJECTS) as txn,
+    ):
+        if txn.stat()["entries"] != n or places.shape != (n,) or places.dtype != payload.PLACE:
+            yield f"{payload.OBJECTS}: {txn.stat()['entries']} objects, {len(places)} places, n {n}"
+            return
+        for row, (offset, size) in enumerate(places.tolist()):
+            value = txn.get(postings.key(row), default=b"")
+            if mapped[offset : offset + size] != value:
+                yield f"{payload.OBJECTS}: row {row} is not where {payload.PLACES} has it"
+            elif not is_object(value):
+                yield f"{payload.OBJECTS}: row {row} has no JSON object"
+            advance(1)
+
+
+def is_object(value: bytes | memoryview) -> bool:
+    """Return whether bytes are a JSON object."""
+    try:
+        return isinstance(orjson.loads(value), dict)
+    except orjson.JSONDecodeError:
+        return False

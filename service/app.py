@@ -43,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     """Open the indexes in the background, so that `/livez` and `/readyz` answer meanwhile."""
     catalog = Catalog(settings.indexes, settings.memory)
-    work = partial(perform, max_batch=settings.max_batch)
+    work = partial(perform, max_batch=settings.max_batch, max_payload=settings.max_payload)
     admission = Admission(work, settings.threads, settings.queue)
     app.state.serving = routes.Serving(settings, catalog, admission)
     opening = asyncio.create_task(asyncio.to_thread(catalog.open))

@@ -17,7 +17,7 @@ import numpy as np
 from longspan.indexer.errors import BadQuery
 from longspan.service import bodies, replies
 from longspan.service.bodies import Search
-from longspan.service.engine import Answer
+from longspan.service.engine import Found
 from longspan.service.index import Index
 from longspan.service.media import RAW, Media
 from longspan.service.replies import Reply
@@ -37,13 +37,17 @@ class Call:
     arrived: float  # perf_counter()
 
 
-def perform(calls: Sequence[Call], max_batch: int) -> list[Reply | Exception]:
-    """Return the reply to each call, or the exception that it met, in their order."""
+def perform(calls: Sequence[Call], max_batch: int, max_payload: int) -> list[Reply | Exception]:
+    """Return the reply to each call, or the exception that it met, in their order.
+
+    max_batch    most vectors of a call
+    max_payload  most bytes of payload in a reply
+    """
     outcomes: list[Any] = [_try(_decode, call, max_batch) for call in calls]
     for numbers in _groups(calls, outcomes):
-        answers = _search(calls[numbers[0]].index, [outcomes[number] for number in numbers])
-        for number, answer in zip(numbers, answers, strict=True):
-            outcomes[number] = _try(_encode, calls[number], outcomes[number], answer)
+        found = _search(calls[numbers[0]].index, [outcomes[number] for number in numbers])
+        for number, one in zip(numbers, found, strict=True):
+            outcomes[number] = _try(_encode, calls[number], outcomes[number], one, max_payload)
     return outcomes
 
 
@@ -81,38 +85,37 @@ def _decode(call: Call, max_batch: int) -> Search:
         read_one = bodies.raw_search if call.media == RAW else bodies.json_search
         search = read_one(call.body, call.query, call.index)
     replies.check(search, call.accept)
+    call.index.check_include(search.wanted.include)
     return search
 
 
-def _search(index: Index, group: Sequence[Search]) -> list[Answer | Exception]:
-    """Return the answer to each search of a group, or the exception that it met."""
+def _search(index: Index, group: Sequence[Search]) -> list[Found | Exception]:
+    """Return what each search of a group finds, or the exception that it met."""
     first, wanted = group[0], group[0].wanted
     alone = len(group) == 1
     try:
-        answer = index.search(
+        found = index.find(
             first.queries if alone else np.concatenate([search.queries for search in group]),
             wanted.k,
             wanted.recall,
             params=first.params,
             max_distance=wanted.max_distance,
-            stats=wanted.stats,
         )
     except BadQuery as exc:
         return [exc] if alone else [one for search in group for one in _search(index, [search])]
     except Exception as exc:
         return [exc] * len(group)
     if alone:
-        return [answer]
-    return [
-        Answer(ids[None], distances[None], None)
-        for ids, distances in zip(answer.ids, answer.distances, strict=True)
-    ]
+        return [found if wanted.stats else found._replace(stats=None)]
+    return [*found.each()]
 
 
-def _encode(call: Call, search: Search, answer: Answer | Exception) -> Reply:
-    if isinstance(answer, Exception):
-        raise answer
+def _encode(call: Call, search: Search, found: Found | Exception, max_payload: int) -> Reply:
+    if isinstance(found, Exception):
+        raise found
     if call.accept == RAW:
-        return replies.raw(answer)
+        return replies.raw(found)
+    if "payload" in search.wanted.include:
+        found = found._replace(payload=call.index.payload_of(found, max_payload))
     encode = replies.many_json if call.many else replies.one_json
-    return encode(answer, search, call.name, (perf_counter() - call.arrived) * 1e3)
+    return encode(found, search, call.name, (perf_counter() - call.arrived) * 1e3)

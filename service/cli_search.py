@@ -15,10 +15,11 @@ from longspan.indexer.console import CHECK_FAILED, aligned, emit
 if TYPE_CHECKING:
     from longspan.indexer.progress import Advance
     from longspan.indexer.reader import Vectors
-    from longspan.service.engine import Answer
+    from longspan.service.engine import Found
     from longspan.service.index import Index
 
 RECALL = click.FloatRange(0, 1, min_open=True)
+LINES = ".jsonl"  # the answers file that holds payload
 QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enough to share out
 
 
@@ -31,7 +32,15 @@ QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enou
     "--probes", metavar="N", type=click.IntRange(min=1), help="Read this many postings a query."
 )
 @click.option("--exact", is_flag=True, help="Read every posting.")
-@click.option("-o", "--output", type=flags.PATH, required=True, help="New .npz or .ibin file.")
+@click.option(
+    "--include",
+    type=click.Choice(["payload"]),
+    multiple=True,
+    help="Add the objects of the hits; goes with .jsonl.",
+)
+@click.option(
+    "-o", "--output", type=flags.PATH, required=True, help="New .npz, .ibin or .jsonl file."
+)
 @flags.serving_memory
 @flags.threads
 @flags.as_json
@@ -42,6 +51,7 @@ def search(
     recall: float | None,
     probes: int | None,
     exact: bool,
+    include: tuple[str, ...],
     output: Path,
     memory: int | None,
     threads: int | None,
@@ -51,24 +61,31 @@ def search(
 
     \b
     longspan search my-index --queries queries.fbin -k 10 --recall 0.95 -o answers.npz
+    longspan search my-index --queries queries.fbin --include payload -o answers.jsonl
     """
     if (recall is not None) + (probes is not None) + exact > 1:
         raise click.UsageError("--recall, --probes and --exact exclude each other.")
-    from longspan.indexer.answers import check_target, write_answers
+    if include and output.suffix.lower() != LINES:
+        raise click.UsageError(f"{output} cannot hold payload: --include goes with {LINES}.")
+    from longspan.indexer.answers import check_target
     from longspan.indexer.progress import Terminal
     from longspan.indexer.reader import open_vectors
     from longspan.service.engine import SearchParams
     from longspan.service.index import Index
 
-    check_target(output)
+    check_target(output, also=(LINES,))
     vectors = open_vectors(queries)
     asked = {"k": k, "recall": recall, "params": SearchParams(probes=probes, exact=exact)}
     with Index.open(index, memory) as opened:
+        opened.check_include(include)
         began = perf_counter()
         with Terminal().stage("search", vectors.n, "queries") as advance:
             answers = answer_all(opened, vectors, asked, threads, advance)
         seconds = perf_counter() - began
-    _write(output, answers, write_answers)
+        if output.suffix.lower() == LINES:
+            _write_lines(output, answers, opened if include else None)
+        else:
+            _write_columns(output, answers)
     record = {
         "output": str(output), "queries": vectors.n, "k": k, "seconds": round(seconds, 6),
         "qps": round(vectors.n / seconds, 1), "stats": total_stats(answers),
@@ -147,12 +164,12 @@ def answer_all(
     asked: dict[str, Any],
     threads: int | None,
     advance: "Advance",
-) -> list["Answer"]:
+) -> list["Found"]:
     """Return the answers to all queries, in their order, a batch at a time in each thread."""
 
-    def answer(start: int) -> "Answer":
+    def answer(start: int) -> "Found":
         stop = min(start + QUERIES_AT_ONCE, queries.n)
-        found = index.search(queries.rows(start, stop), stats=True, **asked)
+        found = index.find(queries.rows(start, stop), **asked)
         advance(stop - start)
         return found
 
@@ -160,7 +177,7 @@ def answer_all(
         return list(pool.map(answer, range(0, queries.n, QUERIES_AT_ONCE)))
 
 
-def total_stats(answers: list["Answer"]) -> dict[str, Any]:
+def total_stats(answers: list["Found"]) -> dict[str, Any]:
     """Return the cost of all batches together; the recall aimed for is the same in each."""
     parts = [answer.stats.as_dict() for answer in answers if answer.stats is not None]
     totals = {name: sum(part[name] for part in parts) for name in parts[0]
@@ -203,11 +220,24 @@ def cell(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _write(output: Path, answers: list["Answer"], write: Any) -> None:
+def _write_columns(output: Path, answers: list["Found"]) -> None:
     import numpy as np
 
-    ids = np.concatenate([answer.ids for answer in answers])
-    write(output, ids, np.concatenate([answer.distances for answer in answers]))
+    from longspan.indexer.answers import write_answers
+
+    ids = np.concatenate([found.ids for found in answers])
+    write_answers(output, ids, np.concatenate([found.distances for found in answers]))
+
+
+def _write_lines(output: Path, answers: list["Found"], source: "Index | None") -> None:
+    """Write a line of JSON a query, as a server answers; payload is read as it is written."""
+    from longspan.indexer.answers import writing
+    from longspan.service.hits import by_query, line
+
+    with writing(output) as file:
+        for found in (one for part in answers for one in part.each()):
+            payload = source.payload_of(found) if source else None
+            file.writelines(map(line, by_query(found._replace(payload=payload))))
 
 
 VERBS = (search, bench)

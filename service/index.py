@@ -1,13 +1,17 @@
 """An opened index: its files mapped, its calibration at hand. `search` is all that a user needs."""
 
+from collections.abc import Collection
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import orjson
 
 from longspan.indexer.errors import BadQuery, DamagedIndex
 from longspan.indexer.store import heads as store_heads
+from longspan.indexer.store import payload as objects
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.codec import CODEC, Codec
 from longspan.indexer.store.codec import FILES as CODED
@@ -18,12 +22,13 @@ from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.space import DTYPES, HeadSpace
 from longspan.service import engine, memory
 from longspan.service import queries as door
-from longspan.service.engine import Answer, SearchParams
+from longspan.service.engine import Answer, Found, SearchParams
 from longspan.service.memory import Budget
 
 PLANS = 256  # pairs of k and recall whose settings are kept: looking one up takes 10 us
 RESIDENT = (*store_heads.FILES, DIRECTORY)  # read whole at opening, into the page cache
 FILES = (*RESIDENT, IDS)
+INCLUDED = ("payload",)  # what a search gives beside ids and distances
 
 
 def is_coded(manifest: Manifest) -> bool:
@@ -32,9 +37,10 @@ def is_coded(manifest: Manifest) -> bool:
 
 
 def files_of(manifest: Manifest) -> set[str]:
-    """Return the names of the files that an index consists of."""
+    """Return the names of the files that an index of this kind has."""
     shards = map(shard_name, range(len(manifest.shards)))
-    return {*FILES, *shards, *(CODED if is_coded(manifest) else ())}
+    coded = CODED if is_coded(manifest) else ()
+    return {*FILES, *shards, *coded, *(objects.FILES if objects.is_in(manifest) else ())}
 
 
 class Index:
@@ -59,6 +65,7 @@ class Index:
         self.locked = memory.hold(codes)
         calibration = Calibration.from_dict(manifest.calibration)
         self.plan = lru_cache(PLANS)(partial(calibration.plan, self.tier))
+        self.payload = objects.Payload(path, self.n) if objects.is_in(manifest) else None
         self.postings = self.parts.scanner(codes)
         self.searcher = self.parts.searcher(self.postings, calibration.tiers[self.tier].law)
 
@@ -73,7 +80,8 @@ class Index:
 
         BadIndex when the directory holds none, DamagedIndex when a file is missing, has not the
         size that the manifest says, or, of the files that every search uses, not the content.
-        Postings, codes and ids, which are not read whole here, are checked by `longspan verify`.
+        Postings, codes, ids and payload, which are not read whole here, are checked by
+        `longspan verify`.
         DoesNotFit when the heads alone take more than memory_limit.
         """
         directory = Path(path)
@@ -100,6 +108,7 @@ class Index:
         params: SearchParams | None = None,
         max_distance: float | None = None,
         stats: bool = False,
+        include: Collection[str] = (),
     ) -> Answer:
         """Return the k nearest vectors of each query.
 
@@ -109,8 +118,29 @@ class Index:
                       1.0 reads every posting
         params        settings in place of the calibrated ones
         max_distance  leave out what is farther
+        include       "payload" gives each vector's object in `answer.payload`
         BadQuery when any of it cannot be answered.
         """
+        self.check_include(include)
+        found = self.find(queries, k, recall, params=params, max_distance=max_distance)
+        answer = Answer(found.ids, found.distances, found.stats if stats else None)
+        if "payload" in include:
+            answer.payload = [
+                [*map(self.parsed, values), *[None] * (k - len(values))]
+                for values in self.payload_of(found)
+            ]
+        return answer
+
+    def find(
+        self,
+        queries: Any,
+        k: int = 10,
+        recall: float | None = None,
+        *,
+        params: SearchParams | None = None,
+        max_distance: float | None = None,
+    ) -> Found:
+        """Return what `search` does, with the rows by which `payload_of` reads the rest."""
         if self._closed:
             raise BadQuery(f"{self.path}: the index was closed")
         engine.check_k(k)
@@ -119,18 +149,55 @@ class Index:
             raise BadQuery(f"recall is {recall}, must be above 0 and at most 1")
         accepted = door.accept(queries, self.dtype, self.dim, self.metric)
         try:
-            answer = engine.search(self, accepted, k, recall, params or SearchParams())
+            found = engine.search(self, accepted, k, recall, params or SearchParams())
         except ValueError as error:  # a posting named a row that the index has not
             raise DamagedIndex(f"{self.path}: {error}; try `longspan verify`") from error
         if max_distance is not None:
-            far = answer.distances > max_distance
-            answer.ids[far], answer.distances[far] = -1, np.inf
-        return answer if stats else Answer(answer.ids, answer.distances, None)
+            far = found.distances > max_distance
+            found.ids[far], found.distances[far] = -1, np.inf
+        return found
+
+    def check_include(self, include: Collection[str]) -> None:
+        """Raise BadQuery unless a search of this index can give what is named."""
+        for name in include:
+            if name not in INCLUDED:
+                raise BadQuery(f"include names {name!r}, known are {', '.join(INCLUDED)}")
+            self.require_payload()
+
+    def require_payload(self) -> objects.Payload:
+        """Return the payload; BadQuery when the index has none."""
+        if self.payload is None:
+            raise BadQuery("the index has no payload; `longspan build --payload` gives it some")
+        return self.payload
+
+    def payload_of(self, found: Found, most: int | None = None) -> list[list[bytes]]:
+        """Return the JSON objects of each query's hits, as they are stored.
+
+        most  BadQuery when they have more bytes than this together
+        """
+        payload, hits = self.require_payload(), found.ids >= 0
+        places = payload.places(found.rows[hits])
+        total = int(places["size"].sum(dtype=np.int64))
+        if most is not None and total > most:
+            raise BadQuery(
+                f"the hits have {total:,} bytes of payload, at most {most:,} fit an answer: "
+                "want a smaller k or fewer queries at once"
+            )
+        values = iter(payload.read(places))
+        return [list(islice(values, count)) for count in hits.sum(axis=1).tolist()]
+
+    def parsed(self, value: bytes) -> dict[str, Any]:
+        """Return an object of the payload; DamagedIndex when it is none."""
+        try:
+            parsed: dict[str, Any] = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise DamagedIndex(f"{self.path}: payload is {error}; try `longspan verify`") from error
+        return parsed
 
     def close(self) -> None:
         """Let go of the mapped files once no search uses them; it cannot be searched again."""
         self._closed = True
-        for name in ("searcher", "postings", "parts", "heads"):
+        for name in ("searcher", "postings", "payload", "parts", "heads"):
             self.__dict__.pop(name, None)
 
     def __enter__(self) -> Self:

@@ -70,6 +70,8 @@ def _parameters(model: type[BaseModel]) -> list[Schema]:
         text = f"{schema.pop('description', 'shape of a JSON answer')}{also}"
         kind.pop("title", None)
         found.append({"name": name, "in": "query", "description": text, "schema": kind})
+        if kind.get("type") == "array":
+            found[-1]["explode"] = False  # values with commas between them
     return found
 
 

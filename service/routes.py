@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 
+from longspan.indexer.store import payload
 from longspan.indexer.store.tiers import tiers
 from longspan.service import openapi
 from longspan.service.admission import Admission
@@ -165,11 +166,17 @@ def _details(name: str, index: Index, settings: Settings) -> IndexDetails:
         entries=manifest.entries,
         codec=manifest.codec["kind"],
         size_bytes=manifest.size_bytes,
+        payload_bytes=payload.size(manifest),
         memory=_memory(index),
         created=manifest.created,
         format=manifest.format,
         built_by=manifest.longspan,
-        limits=Limits(k=MAX_K, batch=settings.max_batch, body_bytes=settings.max_body),
+        limits=Limits(
+            k=MAX_K,
+            batch=settings.max_batch,
+            body_bytes=settings.max_body,
+            payload_bytes=settings.max_payload,
+        ),
     )
 
 

@@ -4,9 +4,9 @@ Requests are checked by these models. Answers to searches are not made from thei
 cost more than the search; a test compares real answers with the schema instead.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from longspan.service.engine import MAX_K, SearchParams
@@ -17,6 +17,8 @@ Float = Annotated[float, Field(allow_inf_nan=False)]
 Floats = Annotated[list[Float], Field(min_length=1, fail_fast=True)]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 Rows = Annotated[list[Floats], Field(min_length=1, fail_fast=True)]
+Include = list[Literal["payload"]]
+INCLUDE: Any = Field([], description='"payload" adds the object that the index has of each hit')
 
 
 def _conflict(message: str) -> PydanticCustomError:
@@ -34,6 +36,7 @@ class Wanted(BaseModel):
     )
     max_distance: Float | None = Field(None, description="leave out hits farther than this")
     stats: bool = Field(False, description="add what the search cost")
+    include: Include = INCLUDE
 
 
 class Params(BaseModel):
@@ -111,6 +114,7 @@ class AnswerQuery(BaseModel):
 class RawQuery(Wanted, Params, AnswerQuery):
     """The query string beside a raw body: all settings of the search."""
 
+    include: Annotated[Include, BeforeValidator(lambda text: text.split(","))] = INCLUDE
     dtype: DtypeName | None = Field(
         None, description="type of the values in the body, little-endian; default the index's"
     )
@@ -132,6 +136,7 @@ class Hit(BaseModel):
 
     id: int | str = Field(description="a string with ?ids=string")
     distance: float = Field(description="smaller is nearer, whatever the metric")
+    payload: dict[str, Any] | None = Field(None, description="only when it is included")
 
 
 class Stats(BaseModel):
@@ -185,6 +190,7 @@ class ColumnsAnswer(_Answer):
     ids: list[list[int | str]]
     distances: list[list[float]]
     counts: list[int]
+    payload: list[list[dict[str, Any]]] | None = Field(None, description="only when it is included")
 
 
 class Server(BaseModel):
@@ -225,6 +231,7 @@ class Limits(BaseModel):
     k: int
     batch: int = Field(description="vectors in a batch")
     body_bytes: int
+    payload_bytes: int = Field(description="payload in an answer")
 
 
 class TierCost(BaseModel):
@@ -258,6 +265,7 @@ class IndexDetails(BaseModel):
     entries: int = Field(description="vectors stored, counting copies")
     codec: str = Field(description="raw, or the codec of the copies")
     size_bytes: int
+    payload_bytes: int = Field(description="of them payload; 0 when the index has none")
     memory: Memory
     created: str
     format: int = Field(description="version of the index's format")

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
         default=32 * 2**20, ge=1024, le=2**31, description="largest request body, in bytes"
     )
     max_batch: int = Field(default=1024, ge=1, le=2**20, description="most vectors in a batch")
+    max_payload: int = Field(
+        default=32 * 2**20, ge=1024, le=2**31, description="most payload in an answer, in bytes"
+    )
 
 
 def read_settings() -> Settings:

@@ -1,5 +1,6 @@
 """Fixtures for every room: a random generator that tells its seed, corpora, built indexes."""
 
+import json
 import os
 import secrets
 from collections.abc import Callable
@@ -51,9 +52,26 @@ def tiny_index(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> B
     return index
 
 
+OBJECTS = 300  # vectors of the index with payload
+
+
+def object_of(row: int) -> dict[str, Any]:
+    """The payload of a vector: every kind of JSON, 60 to 800 bytes, one of 9,000."""
+    text = 'ü \u2028\t"' * (row % 50) if row != 7 else "x" * 9000
+    return {"row": row, "text": text, "deep": [None, True, 0.1, {"": 2**63}]}
+
+
+@pytest.fixture(scope="session")
+def objects_index(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> Path:
+    """The index of the first 300 vectors of `clustered` with `object_of` as payload."""
+    objects = [object_of(row) for row in range(OBJECTS)]
+    base = clustered.base[:OBJECTS]
+    return _build(tmp_path_factory.mktemp("objects"), base, payload=objects, calibration=10)
+
+
 @pytest.fixture
 def tmp_index(tmp_path_factory: pytest.TempPathFactory) -> BuildIndex:
-    """tmp_index(vectors, metric="l2", ids=None, **knobs) -> an index of these, for one test."""
+    """tmp_index(vectors, metric="l2", ids=None, payload=None, **knobs) -> an index for one test."""
 
     def index(vectors: np.ndarray[Any, Any], **options: Any) -> Path:
         return _build(tmp_path_factory.mktemp("index"), vectors, **options)
@@ -67,6 +85,7 @@ def _build(
     *,
     metric: str = "l2",
     ids: np.ndarray[Any, Any] | None = None,
+    payload: list[dict[str, Any]] | None = None,
     **knobs: Any,
 ) -> Path:
     """Write the vectors as .npy, build an index beside them, return its path."""
@@ -75,11 +94,16 @@ def _build(
     if ids is not None:
         names = directory / "ids.npy"
         np.save(names, ids)
+    objects = None
+    if payload is not None:
+        objects = directory / "objects.jsonl"
+        objects.write_text("".join(f"{json.dumps(value)}\n" for value in payload))
     build(
         directory / "base.npy",
         directory / "index",
         metric=metric,
         ids=names,
+        payload=objects,
         threads=1,
         config=BuildConfig(**knobs),
     )

@@ -42,24 +42,25 @@ def key(head: int) -> bytes:
     return head.to_bytes(4, "big")
 
 
-def batches(postings: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield (number of the first posting, postings) of about BATCH bytes each."""
+def batches(postings: Iterable[bytes], size: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield (number of the first posting, postings) of about size bytes each."""
     batch: list[bytes] = []
     first = held = 0
     for posting in postings:
         batch.append(posting)
         held += len(posting)
-        if held >= BATCH:
+        if held >= size:
             yield first, batch
             first, batch, held = first + len(batch), [], 0
     if batch:
         yield first, batch
 
 
-def load(path: Path, head: int, postings: Iterable[bytes], pages: int) -> None:
-    """Write the postings of head, head + 1, ... into a new LMDB file at path.
+def load(path: Path, head: int, postings: Iterable[bytes], pages: int, batch: int = BATCH) -> None:
+    """Write the postings of head, head + 1, ..., or other values, into a new LMDB file at path.
 
     pages  how many they take together; DoesNotFit when the disk is full
+    batch  bytes a transaction
     """
     # The B-tree adds under 1 % to values of a page or more.
     # LMDB's page is the system's, which may be larger than ours.
@@ -68,14 +69,14 @@ def load(path: Path, head: int, postings: Iterable[bytes], pages: int) -> None:
         str(path), subdir=False, lock=False, map_size=room, sync=False, lib_version=ENGINE
     )
     try:
-        for first, batch in batches(postings):
+        for first, values in batches(postings, batch):
             with env.begin(write=True) as txn, txn.cursor() as cursor:
-                pairs = ((key(head + first + i), value) for i, value in enumerate(batch))
+                pairs = ((key(head + first + i), value) for i, value in enumerate(values))
                 cursor.putmulti(pairs, append=True)
         env.sync(True)
     except lmdb.MapFullError as error:
         raise LongspanError(
-            f"{path}: the postings outgrew their map; please report: {error}"
+            f"{path}: the values outgrew their map; please report: {error}"
         ) from error
     except lmdb.Error as error:  # what is left of its errors when writing is the disk's
         raise DoesNotFit(f"{path}: {error}") from error
@@ -109,12 +110,11 @@ def locate(path: Path, first: int, last: int) -> NDArray[np.uint64]:
     LMDB touches each value's pages and they would all count as resident.
     """
     offsets = np.empty(last - first, np.uint64)
-    origin = 0
     for start in range(first, last, LOCATE):
         with reading(path) as txn:
             stop = min(start + LOCATE, last)
-            origin = origin or find_first(path, get(txn, first))
-            base = address(get(txn, first)) - origin
+            one = get(txn, first)
+            base = address(one) - file_offset(one)
             offsets[start - first : stop - first] = [
                 address(get(txn, head)) - base for head in range(start, stop)
             ]
@@ -129,14 +129,15 @@ def get(txn: lmdb.Transaction, head: int) -> memoryview:
     return memoryview(value)
 
 
-def find_first(path: Path, value: memoryview) -> int:
-    """Return where the first posting starts: the first place of the file that holds its bytes."""
-    with path.open("rb") as file:
-        for start in range(HEADER, path.stat().st_size, PAGE):
-            file.seek(start)
-            if file.read(len(value)) == value:
-                return start
-    raise DamagedIndex(f"{path}: the first posting is not in it; please report this")
+def file_offset(value: memoryview) -> int:
+    """Return where a mapped value starts in its file, by the kernel's list of mappings."""
+    at = address(value)
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, _, offset, _ = line.split(maxsplit=3)
+        start, stop = (int(end, 16) for end in span.split("-"))
+        if start <= at < stop:
+            return at - start + int(offset, 16)
+    raise LongspanError(f"address {at:x} is not mapped; please report")
 
 
 def address(value: memoryview) -> int:

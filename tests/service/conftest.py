@@ -1,6 +1,7 @@
 """One server process for all tests of HTTP, with an index of each kind."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,12 +13,13 @@ from tests.service.serving import serving
 KINDS = {"floats": ("l2", "f32"), "bytes": ("l2", "u8"), "angles": ("cosine", "f16")}
 MAX_BODY = 2**18
 MAX_BATCH = 64
+MAX_PAYLOAD = 2**14
 
 
 @pytest.fixture(scope="session")
-def server(tiny_index: BuildIndex) -> Iterator[httpx.Client]:
-    """A client of a server of KINDS, with limits small enough to be tested."""
-    paths = {name: tiny_index(*kind) for name, kind in KINDS.items()}
-    limits = {"MAX_BODY": str(MAX_BODY), "MAX_BATCH": str(MAX_BATCH)}
-    with serving(paths, **limits) as (client, _):
+def server(tiny_index: BuildIndex, objects_index: Path) -> Iterator[httpx.Client]:
+    """A client of a server of KINDS and of objects, with limits small enough to be tested."""
+    paths = {name: tiny_index(*kind) for name, kind in KINDS.items()} | {"objects": objects_index}
+    limits = {"MAX_BODY": MAX_BODY, "MAX_BATCH": MAX_BATCH, "MAX_PAYLOAD": MAX_PAYLOAD}
+    with serving(paths, **{name: str(value) for name, value in limits.items()}) as (client, _):
         yield client

@@ -18,6 +18,7 @@ from tests.data import Corpus
 from tests.service.serving import Array
 
 MAX_BATCH = 8
+LIMITS = MAX_BATCH, 2**20
 
 
 @pytest.fixture
@@ -40,8 +41,8 @@ def test_calls_made_together_get_what_each_gets_alone(index: Index, clustered: C
     queries = ["", "k=3", "k=3&recall=0.5", "k=3&probes=2", "k=3&max_distance=0.2", "exact=true"]
     calls = [raw(index, vector, text) for vector in clustered.queries[:5] for text in queries]
     calls.append(raw(index, clustered.queries[:6], "k=4", many=True))
-    together = [ids_of(outcome) for outcome in perform(calls, MAX_BATCH)]
-    alone = [ids_of(outcome) for call in calls for outcome in perform([call], MAX_BATCH)]
+    together = [ids_of(outcome) for outcome in perform(calls, *LIMITS)]
+    alone = [ids_of(outcome) for call in calls for outcome in perform([call], *LIMITS)]
     assert together == alone
 
 
@@ -54,7 +55,7 @@ def test_a_bad_call_spoils_no_other(index: Index, clustered: Corpus) -> None:
         raw(index, np.tile(good, (MAX_BATCH + 1, 1)), many=True),
         raw(index, good),
     ]
-    first, nan, short, large, last = perform(calls, MAX_BATCH)
+    first, nan, short, large, last = perform(calls, *LIMITS)
     assert ids_of(first) == ids_of(last)
     assert isinstance(nan, BadQuery)
     assert isinstance(short, Refused)
@@ -67,7 +68,7 @@ def test_stats_are_of_one_search_even_in_company(index: Index, clustered: Corpus
         body = json.dumps({"vector": clustered.queries[0].tolist(), **settings}).encode()
         return Call("x", index, False, body, JSON, JSON, "", 0.0)
 
-    outcomes = perform([call(), call(stats=True), call(stats=True), call()], MAX_BATCH)
+    outcomes = perform([call(), call(stats=True), call(stats=True), call()], *LIMITS)
     answers = [json.loads(outcome.body) for outcome in outcomes if isinstance(outcome, Reply)]
     assert [answer.get("stats", {}).get("queries") for answer in answers] == [None, 1, 1, None]
     assert all(answer["hits"] == answers[0]["hits"] for answer in answers)

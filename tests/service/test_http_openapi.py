@@ -60,6 +60,9 @@ def test_every_get_answers_as_described(server: httpx.Client, document: Any, pat
         (SEARCH, {"vector": VECTOR, "recall": None, "params": {"probes": 4, "beam": 8}}),
         (SEARCH, {"vector": VECTOR, "max_distance": 0.0}),
         (SEARCH + "?ids=string", {"vector": VECTOR}),
+        (SEARCH, {"vector": VECTOR, "include": ["payload"]}),
+        (BATCH, {"vectors": BLOCK.tolist(), "include": ["payload"]}),
+        (BATCH, {"vectors": BLOCK.tolist(), "include": ["payload"], "format": "columns"}),
         (BATCH, {"vectors": BLOCK.tolist(), "stats": True, "params": {"exact": True}}),
         (BATCH, {"vectors": as_base64(BLOCK), "n": 3, "format": "columns", "stats": True}),
         (BATCH + "?ids=string", {"vectors": BLOCK.tolist(), "format": "columns"}),
@@ -71,9 +74,10 @@ def test_a_search_is_taken_and_answered_as_described(
 ) -> None:
     operation = document["paths"][path.partition("?")[0]]["post"]
     validator(document, operation["requestBody"]["content"][JSON]["schema"]).validate(body)
-    for accept in [JSON] if "ids=" in path or "format" in body else [JSON, RAW]:
+    only_json = "ids=" in path or {"format", "include"} & set(body)
+    for accept in [JSON] if only_json else [JSON, RAW]:
         answer = server.post(
-            path.replace("{name}", "floats"), json=body, headers={"accept": accept}
+            path.replace("{name}", "objects"), json=body, headers={"accept": accept}
         )
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == accept
@@ -92,6 +96,8 @@ def test_a_search_is_taken_and_answered_as_described(
         (SEARCH, {"vector": VECTOR, "top_k": 1}),
         (SEARCH, {"vector": VECTOR, "params": {"nprobe": 1}}),
         (SEARCH, {"vector": VECTOR, "dtype": "f64"}),
+        (SEARCH, {"vector": VECTOR, "include": "payload"}),
+        (SEARCH, {"vector": VECTOR, "include": ["vector"]}),
         (BATCH, {"vectors": VECTOR}),
         (BATCH, {"vectors": [[]]}),
         (BATCH, {"vectors": [VECTOR], "format": "table"}),
@@ -114,10 +120,11 @@ def test_a_raw_body_takes_exactly_the_parameters_described(
     values = {
         "k": 3, "recall": 0.9, "probes": 4, "beam": 8, "depth": 9, "exact": "true",
         "max_distance": 9.5, "stats": "true", "dtype": "f32", "ids": "string", "format": "columns",
+        "include": "payload",
     }  # fmt: skip
     parameters = document["paths"][path]["post"]["parameters"]
     described = {one["name"] for one in parameters if one["in"] == "query"}
-    url = path.replace("{name}", "floats")
+    url = path.replace("{name}", "objects")
     for name, value in values.items():
         answer = post_raw(server, url, BLOCK[:1], JSON, **{name: value})
         assert answer.status_code == (200 if name in described else 422), (name, answer.text)

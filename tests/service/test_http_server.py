@@ -19,7 +19,7 @@ from longspan.service.server import health
 from longspan.service.settings import Settings
 from tests.conftest import BuildIndex
 from tests.data import Corpus
-from tests.service.conftest import KINDS, MAX_BATCH, MAX_BODY
+from tests.service.conftest import KINDS, MAX_BATCH, MAX_BODY, MAX_PAYLOAD
 from tests.service.serving import (
     RAW,
     free_port,
@@ -47,10 +47,10 @@ def test_probes_pass_when_all_is_well(server: httpx.Client) -> None:
 
 def test_the_list_holds_every_index(server: httpx.Client) -> None:
     listed = {one["name"]: one for one in server.get("/v1/indexes").json()["indexes"]}
-    assert {name: (one["metric"], one["dtype"]) for name, one in listed.items()} == KINDS
-    assert {(one["status"], one["dim"], one["n"]) for one in listed.values()} == {
-        ("open", 24, 4000)
-    }
+    kinds = {name: (one["metric"], one["dtype"]) for name, one in listed.items()}
+    assert kinds == KINDS | {"objects": ("l2", "f32")}
+    assert {(one["status"], one["dim"]) for one in listed.values()} == {("open", 24)}
+    assert {name: one["n"] for name, one in listed.items() if one["n"] != 4000} == {"objects": 300}
 
 
 def test_an_index_tells_what_it_holds_and_its_limits(server: httpx.Client) -> None:
@@ -58,7 +58,10 @@ def test_an_index_tells_what_it_holds_and_its_limits(server: httpx.Client) -> No
     assert (answer["metric"], answer["dtype"], answer["dim"], answer["n"]) == ("l2", "u8", 24, 4000)
     assert answer["entries"] >= answer["n"] > answer["heads"] > 0
     assert answer["size_bytes"] > 24 * 4000
-    assert answer["limits"] == {"k": MAX_K, "batch": MAX_BATCH, "body_bytes": MAX_BODY}
+    assert answer["payload_bytes"] == 0
+    most = {"k": MAX_K, "batch": MAX_BATCH, "body_bytes": MAX_BODY, "payload_bytes": MAX_PAYLOAD}
+    assert answer["limits"] == most
+    assert server.get("/v1/indexes/objects").json()["payload_bytes"] > 300 * 60
 
 
 def test_answers_carry_the_name_of_the_request(server: httpx.Client) -> None:
