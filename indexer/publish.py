@@ -25,14 +25,7 @@ def publishing(index: Path) -> Iterator[Path]:
 
     IndexExists when the index is there already or is being built, DoesNotFit when the disk is full.
     """
-    refuse_existing(index)
-    draft = index.parent / f".{index.name}{MARK}"
-    try:
-        index.parent.mkdir(parents=True, exist_ok=True)
-        handle = claim(draft)
-    except OSError as error:
-        raise BadFile(f"{index}: cannot be written: {error}") from error
-    try:
+    with beside(index, MARK) as draft:
         yield draft
         for path in sorted(draft.iterdir()):
             flush(path)
@@ -40,6 +33,24 @@ def publishing(index: Path) -> Iterator[Path]:
         refuse_existing(index)
         draft.rename(index)
         flush(index.parent)
+
+
+@contextmanager
+def beside(index: Path, mark: str) -> Iterator[Path]:
+    """Give an empty hidden directory beside an index that is to be; it is gone in the end.
+
+    IndexExists when the index is there already or the directory in use, DoesNotFit when the disk
+    is full.
+    """
+    refuse_existing(index)
+    draft = index.parent / f".{index.name}{mark}"
+    try:
+        index.parent.mkdir(parents=True, exist_ok=True)
+        handle = claim(draft)
+    except OSError as error:
+        raise BadFile(f"{index}: cannot be written: {error}") from error
+    try:
+        yield draft
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise DoesNotFit(f"{index}: the disk is full, nothing was kept") from error
