@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from longspan.indexer import cli as indexer
+from longspan.indexer import cli_vectors
 from longspan.indexer.console import EXIT_CODES, InOrder, run
 from longspan.service import cli_search, cli_serve
 
@@ -28,7 +29,13 @@ def longspan() -> None:
     """
 
 
-for verb in (cli_serve.quickstart, *indexer.VERBS, *cli_search.VERBS, *cli_serve.VERBS):
+for verb in (
+    cli_serve.quickstart,
+    *indexer.VERBS,
+    *cli_search.VERBS,
+    *cli_serve.VERBS,
+    *cli_vectors.VERBS,
+):
     longspan.add_command(verb)
 
 
