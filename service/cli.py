@@ -10,7 +10,7 @@ import click
 from longspan.indexer import cli as indexer
 from longspan.indexer import cli_vectors
 from longspan.indexer.console import EXIT_CODES, InOrder, run
-from longspan.service import cli_search, cli_serve
+from longspan.service import cli_doctor, cli_search, cli_serve
 
 
 @click.group(
@@ -35,6 +35,7 @@ for verb in (
     *cli_search.VERBS,
     *cli_serve.VERBS,
     *cli_vectors.VERBS,
+    *cli_doctor.VERBS,
 ):
     longspan.add_command(verb)
 

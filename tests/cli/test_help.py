@@ -10,7 +10,7 @@ from tests.cli.command import longspan, succeeds
 
 VERBS = [
     *("quickstart", "build", "truth", "info", "verify", "search", "bench", "serve", "health"),
-    *("convert", "merge"),
+    *("convert", "merge", "doctor"),
 ]
 
 
