@@ -9,6 +9,8 @@ import pytest
 
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
+from longspan.indexer.errors import BadIndex, DoesNotFit, IndexExists
+from longspan.indexer.merge import merge
 from longspan.indexer.reader import open_vectors
 from longspan.service import Index
 from tests.cli.command import longspan, refused, succeeds
@@ -107,15 +109,15 @@ def test_indexes_of_different_kinds_are_refused(parts: Path, tmp_path: Path) -> 
     np.save(tmp_path / "f32.npy", np.load(parts / "b.npy").astype(np.float32))
     build_raw(tmp_path / "f32.npy", tmp_path / "f32", tmp_path / "ids.npy")
     words = f"{tmp_path}/f32: dtype is f32, {parts}/a has u8"
-    refused(2, "merge", parts / "a", tmp_path / "f32", tmp_path / "m", words=words)
-    refused(2, "merge", parts / "a", parts / "b", parts / "c", words="already exists")
+    with pytest.raises(BadIndex, match=words):
+        merge([parts / "a", tmp_path / "f32"], tmp_path / "m", dials={})
+    with pytest.raises(IndexExists, match="already exists"):
+        merge([parts / "a", parts / "b"], parts / "c", dials={})
     assert longspan("merge", parts / "a", tmp_path / "m").returncode == 2
     assert not (tmp_path / "m").exists()
 
 
 def test_a_merge_that_cannot_be_built_leaves_nothing(parts: Path, tmp_path: Path) -> None:
-    sources = (parts / "a", parts / "b")
-    done = longspan("merge", *sources, tmp_path / "m", "--memory", "1MiB")
-    assert done.returncode == 4
-    assert "the limit is 1,048,576" in done.stderr
+    with pytest.raises(DoesNotFit, match="the limit is 1,048,576"):
+        merge([parts / "a", parts / "b"], tmp_path / "m", dials={}, memory_limit=1 << 20)
     assert not list(tmp_path.iterdir())
