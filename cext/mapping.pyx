@@ -10,7 +10,7 @@ cdef extern from "<sys/mman.h>" nogil:
     int madvise(void *at, size_t size, int advice) noexcept
     void *MAP_FAILED
     int PROT_NONE, PROT_READ, MAP_PRIVATE, MAP_SHARED, MAP_ANONYMOUS, MAP_NORESERVE, MAP_FIXED
-    int MADV_RANDOM
+    int MADV_RANDOM, MADV_DONTNEED
 
 cdef enum:
     ALIGNED = 1 << 16  # the largest page of any system
@@ -59,6 +59,12 @@ cdef class Mapping:
     def __dealloc__(self):
         if self.size:
             munmap(self.base, self.size)
+
+    def release(self, size_t start, size_t stop):
+        """Give the pages of some bytes back to the kernel; they can be read again."""
+        cdef size_t first = start // ALIGNED * ALIGNED
+        if first < stop <= self.size:
+            madvise(self.base + first, stop - first, MADV_DONTNEED)
 
     def __len__(self):
         return self.size

@@ -7,18 +7,16 @@
 A missing hit has id -1 and distance +inf.
 """
 
-import errno
-import os
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.errors import BadFile, DoesNotFit, IndexExists
+from longspan.indexer.errors import BadFile
+from longspan.indexer.newfile import check_new, new_file
 
 Ids = NDArray[np.int64]
 Distances = NDArray[np.float32]
@@ -38,10 +36,7 @@ def check_target(path: str | Path, largest_id: int = 0, also: tuple[str, ...] = 
     if path.suffix.lower() not in known:
         wanted = " or ".join(known)
         raise BadFile(f"{path}: unknown format {path.suffix!r} of answers, wanted {wanted}")
-    if path.exists():
-        raise IndexExists(f"{path}: already exists, remove it or name another file")
-    if not path.absolute().parent.is_dir():
-        raise BadFile(f"{path}: its folder does not exist")
+    check_new(path)
     if path.suffix.lower() == ".ibin" and largest_id > LARGEST_IBIN_ID:
         raise BadFile(f"{path}: id {largest_id} does not fit the 32 bits of .ibin, write .npz")
 
@@ -53,29 +48,8 @@ def write_answers(path: str | Path, ids: Ids, distances: Distances) -> None:
     """
     path = Path(path)
     check_target(path, largest_id=int(ids.max(initial=-1)))
-    with writing(path) as file:
+    with new_file(path) as file:
         WRITERS[path.suffix.lower()](file, ids, distances)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write into, which gets its name when the block ends well.
-
-    DoesNotFit when the disk is full, BadFile when it cannot be written for another reason.
-    """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with unfinished.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as exc:
-        full = exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        error = DoesNotFit if full else BadFile
-        raise error(f"{path}: cannot be written: {exc.strerror or exc}") from exc
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read_answers(path: str | Path) -> tuple[Ids, Distances]:

@@ -20,7 +20,7 @@ Exit codes:
   0    done
   1    failed
   2    wrong usage or refused input; nothing was written
-  3    a check did not hold (verify, bench --fail-under), or the index is damaged
+  3    a check did not hold (verify, doctor, bench --fail-under), or a damaged index
   4    does not fit in the memory or on the disk
   130  interrupted
   143  terminated

@@ -5,7 +5,7 @@
     │   ├── BadConfig           a knob is out of its range
     │   ├── BadFile             a file of vectors, ids, payload or answers is malformed
     │   ├── BadQuery            a search asks for what the index cannot answer
-    │   ├── BadIndex            the directory is no longspan index, or of another version
+    │   ├── BadIndex            the directory is no longspan index, or of another version or kind
     │   ├── IndexExists         the output is already there
     │   └── CannotResume        the build that was cut off was of something else
     ├── DamagedIndex            a checksum, a size or a count disagrees with the manifest
@@ -40,7 +40,7 @@ class BadQuery(BadInput):
 
 
 class BadIndex(BadInput):
-    """The directory is no longspan index, or one of another version."""
+    """The directory is no longspan index, or one of another version or kind than is wanted."""
 
 
 class IndexExists(BadInput):

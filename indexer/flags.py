@@ -56,9 +56,10 @@ def dials(verb: Verb) -> Verb:
     """Add a flag for each dial of BuildConfig; one that is not given arrives as None."""
     for spec in reversed(fields(BuildConfig)):
         if "among" in spec.metadata:
+            text = sentence(spec.metadata["help"])
             verb = click.option(
-                f"--{spec.name}", type=click.Choice(spec.metadata["among"]), default=spec.default,
-                show_default=True, help=sentence(spec.metadata["help"]),
+                f"--{spec.name}", type=click.Choice(spec.metadata["among"]),
+                help=f"{text} [default {spec.default}]",
             )(verb)  # fmt: skip
             continue
         low, high = (f"{spec.metadata[end]:,}" for end in ("low", "high"))

@@ -1,4 +1,4 @@
-"""The user's own names of the vectors, read and checked.
+"""The user's own names of the vectors, read and checked, or written.
 
 An id is an integer from 0 to 2^63 - 1; -1 is kept for "no vector" in an answer.
 """
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.errors import BadFile
+from longspan.indexer.newfile import new_file
 
 LARGEST = 2**63 - 1
 
@@ -32,6 +33,18 @@ def read_ids(path: str | Path, n: int) -> NDArray[np.int64]:
     ids = np.ascontiguousarray(found, dtype=np.int64)
     _check_unique(path, ids)
     return ids
+
+
+def write_ids(path: Path, ids: NDArray[np.int64]) -> None:
+    """Write ids (n,) as `read_ids` reads them: .npy, or by any other suffix text, one a line.
+
+    BadFile, IndexExists and DoesNotFit as `new_file`.
+    """
+    with new_file(path) as file:
+        if path.suffix.lower() == ".npy":
+            np.save(file, ids)
+        else:
+            np.savetxt(file, ids, fmt="%d")
 
 
 def _from_npy(path: Path) -> NDArray[Any]:

@@ -34,18 +34,10 @@ def publishing(index: Path, resume: bool = False) -> Iterator[Path]:
     resume  keep what a build that was cut off has left there
     IndexExists when the index is there already or is being built, DoesNotFit when the disk is full.
     """
-    refuse_existing(index)
-    place = workplace(index)
-    draft = place / DRAFT
-    try:
-        index.parent.mkdir(parents=True, exist_ok=True)
-        handle = claim(place, resume)
+    with beside(index, MARK, resume=resume, lasting=True) as place:
+        draft = place / DRAFT
         draft.mkdir(exist_ok=True)
         (place / WORK).mkdir(exist_ok=True)
-    except OSError as error:
-        raise BadFile(f"{index}: cannot be written: {error}") from error
-    finished = False
-    try:
         yield place
         for path in sorted(draft.iterdir()):
             flush(path)
@@ -53,16 +45,39 @@ def publishing(index: Path, resume: bool = False) -> Iterator[Path]:
         refuse_existing(index)
         draft.rename(index)
         flush(index.parent)
-        finished = True
+
+
+@contextmanager
+def beside(
+    index: Path, mark: str, *, resume: bool = False, lasting: bool = False
+) -> Iterator[Path]:
+    """Give a hidden directory beside an index that is to be; empty, and gone in the end.
+
+    resume   leave in it what is there
+    lasting  leave it there when the block is cut off, but not for input that is refused
+    IndexExists when the index is there already or the directory in use, DoesNotFit when the disk
+    is full.
+    """
+    refuse_existing(index)
+    place = index.parent / f".{index.name}{mark}"
+    try:
+        index.parent.mkdir(parents=True, exist_ok=True)
+        handle = claim(place, resume)
+    except OSError as error:
+        raise BadFile(f"{index}: cannot be written: {error}") from error
+    over = not lasting
+    try:
+        yield place
+        over = True
     except BadInput:
-        finished = True  # to go on would meet the same
+        over = True  # to go on would meet the same
         raise
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise DoesNotFit(f"{index}: the disk is full") from error
         raise
     finally:
-        if finished:
+        if over:
             shutil.rmtree(place, ignore_errors=True)
         os.close(handle)
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import click
 
 from longspan.indexer import cli as indexer
+from longspan.indexer import cli_vectors
 from longspan.indexer.console import EXIT_CODES, InOrder, run
-from longspan.service import cli_search, cli_serve
+from longspan.service import cli_doctor, cli_search, cli_serve
 
 
 @click.group(
@@ -28,7 +29,14 @@ def longspan() -> None:
     """
 
 
-for verb in (cli_serve.quickstart, *indexer.VERBS, *cli_search.VERBS, *cli_serve.VERBS):
+for verb in (
+    cli_serve.quickstart,
+    *indexer.VERBS,
+    *cli_search.VERBS,
+    *cli_serve.VERBS,
+    *cli_vectors.VERBS,
+    *cli_doctor.VERBS,
+):
     longspan.add_command(verb)
 
 

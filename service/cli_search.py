@@ -231,10 +231,10 @@ def _write_columns(output: Path, answers: list["Found"]) -> None:
 
 def _write_lines(output: Path, answers: list["Found"], source: "Index | None") -> None:
     """Write a line of JSON a query, as a server answers; payload is read as it is written."""
-    from longspan.indexer.answers import writing
+    from longspan.indexer.newfile import new_file
     from longspan.service.hits import by_query, line
 
-    with writing(output) as file:
+    with new_file(output) as file:
         for found in (one for part in answers for one in part.each()):
             payload = source.payload_of(found) if source else None
             file.writelines(map(line, by_query(found._replace(payload=payload))))

@@ -19,11 +19,11 @@ from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.sizes import show_size
 from longspan.indexer.store import tiers
 from longspan.indexer.store.manifest import Manifest
+from longspan.service import cgroup
 
 SHARE = 4  # of the memory that is free, one part, when nobody says how much
 POPULATE_READ = 22  # MADV_POPULATE_READ, since Linux 5.14; Python has no name for it yet
 MEMINFO = Path("/proc/meminfo")
-CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +81,15 @@ def choose(path: Path, manifest: Manifest, limit: int | None) -> Budget:
 
 def free() -> int:
     """Return the bytes that this machine, or this container, can still give."""
+    available = meminfo("MemAvailable")
+    limit = cgroup.limits().memory
+    return available if limit is None else min(available, limit)
+
+
+def meminfo(name: str) -> int:
+    """Return a figure of the machine's memory in bytes, such as MemTotal."""
     words = dict(line.split(":") for line in MEMINFO.read_text().splitlines())
-    available = int(words["MemAvailable"].split()[0]) * 1024
-    try:
-        return min(available, int(CGROUP.read_text()))
-    except (OSError, ValueError):  # no cgroup, or its limit is "max"
-        return available
+    return int(words[name].split()[0]) * 1024
 
 
 def hold(codes: list[NDArray[Any]]) -> bool:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.ids import Ids
-from longspan.cext.mapping import Mapping
 from longspan.cext.probed import Probed
 from longspan.cext.resident import Resident
 from longspan.cext.scan import Postings
@@ -18,7 +17,8 @@ from longspan.cext.search import Searcher
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.codec import FIRST, SECOND, Codec
 from longspan.indexer.store.heads import Heads
-from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
+from longspan.indexer.store.layout import DIRECTORY, IDS
+from longspan.indexer.store.shards import open_shards
 from longspan.indexer.store.space import CODES, DTYPES, HeadSpace, inverse_norms
 
 METRIC_CODES = {"l2": 0, "ip": 1, "cosine": 2}  # as in cext/scanner.pxd
@@ -62,9 +62,7 @@ class Parts:
 
     def scanner(self, codes: list[NDArray[np.uint8]]) -> Scanner:
         """Return the postings, opened for searching with the codes of a tier."""
-        mapped = Mapping([self.directory / shard_name(shard) for shard in range(len(self.shards))])
-        sizes = np.diff([*self.shards, len(self.records)])
-        offsets = self.records["offset"] + np.repeat(np.array(mapped.starts, np.uint64), sizes)
+        mapped, offsets = open_shards(self.directory, self.shards, self.records)
         space = self.space
         shape = (CODES[space.dtype], space.dim, METRIC_CODES[space.metric])
         if self.codec is None:

@@ -1,6 +1,8 @@
 """What an index keeps in memory at each tier, and what a search then reads: the memory dial."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
 from longspan.indexer.store.calibration import Calibration
@@ -35,10 +37,18 @@ class Tier:
 def sizes(manifest: Manifest) -> tuple[int, ...]:
     """Return the bytes that each tier of an index keeps in memory, ascending."""
     files = {name: int(record["bytes"]) for name, record in manifest.files.items()}
-    heads = sum(files[name] for name in HEADS) + PER_POSTING * manifest.heads
-    if FIRST not in files:
-        return (heads,)
-    return heads, heads + files[FIRST], heads + files[FIRST] + files[SECOND]
+    heads = sum(files[name] for name in HEADS)
+    return resident(
+        heads, manifest.heads, [files[name] for name in (FIRST, SECOND) if name in files]
+    )
+
+
+def resident(heads: int, postings: int, codes: Sequence[int]) -> tuple[int, ...]:
+    """Return the bytes in memory at each tier: with none of the codes, the first, and so on.
+
+    heads  bytes of the heads and their tree; codes: bytes of those of each tier
+    """
+    return tuple(accumulate(codes, initial=heads + PER_POSTING * postings))
 
 
 def tiers(manifest: Manifest) -> list[Tier]:

@@ -8,7 +8,10 @@ from dataclasses import fields
 from longspan.indexer.config import BuildConfig
 from tests.cli.command import longspan, succeeds
 
-VERBS = ["quickstart", "build", "truth", "info", "verify", "search", "bench", "serve", "health"]
+VERBS = [
+    *("quickstart", "build", "truth", "info", "verify", "search", "bench", "serve", "health"),
+    *("convert", "merge", "doctor"),
+]
 
 
 def test_every_verb_has_help_with_its_flags() -> None:

@@ -1,0 +1,156 @@
+"""What index a machine carries: how many vectors fit, and how many queries a second it answers.
+
+All of it is projected. Sizes are those that a build of default dials would have, with its postings
+full. A query's time is that of its reads on the disk as measured, and of its work shared by the
+cores, one after the other; what it reads and how long it works is docs/measurements.md's, at
+recall@10 .95 of a million vectors. For the machine of that file, two threads, cold, this gives from
+11 % less to 24 % more than was measured there, but of text with first codes 70 % more.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from longspan.indexer import dials
+from longspan.indexer.codec import MANY_DIMS, choose
+from longspan.indexer.config import BuildConfig
+from longspan.indexer.dials import Dials
+from longspan.indexer.form import Form, form_of
+from longspan.indexer.staging import FAN
+from longspan.indexer.store.codec import SCALARS
+from longspan.indexer.store.layout import shard_name
+from longspan.indexer.store.manifest import Manifest
+from longspan.indexer.store.postings import PAGE
+from longspan.indexer.store.space import DTYPES, HeadSpace
+from longspan.indexer.store.tiers import NAMES, resident, tiers
+from longspan.indexer.tree import NOBODY
+from longspan.service.doctor.disk import Disk
+
+MOST = int(NOBODY) - 1  # rows that a posting can number
+PER_ID = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What one takes: reads, the KB of all of them, and microseconds of a core."""
+
+    reads: float
+    kilobytes: float
+    core: float
+
+    def rate(self, disk: Disk, cores: int) -> float:
+        """Return the queries a second that a cold index answers."""
+        reading = self.reads * disk.read + self.kilobytes * disk.kilobyte
+        return 1e6 / (reading + self.core / cores)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Vectors of one kind. With cosine heads are f16, with l2 of the vectors' type."""
+
+    dim: int
+    dtype: str
+    metric: str
+
+    @property
+    def name(self) -> str:
+        """Such as 768 f16."""
+        return f"{self.dim} {self.dtype}"
+
+    @property
+    def row(self) -> int:
+        """Bytes of a vector."""
+        return self.dim * DTYPES[self.dtype].itemsize
+
+    def planned(self, n: int) -> tuple[Form, Dials]:
+        """Return what a build of n such vectors, were they many, would choose."""
+        kind, _ = choose("auto", MOST, self.dim)
+        form = form_of(self.dim, DTYPES[self.dtype].itemsize, self.metric, kind)
+        return form, dials.choose(n, form, BuildConfig())
+
+    def resident(self, n: int) -> tuple[int, ...]:
+        """Return the bytes of memory that n vectors take at each tier."""
+        form, chosen = self.planned(n)
+        return resident(self._heads(chosen), chosen.heads, self._codes(n, form))
+
+    def on_disk(self, n: int) -> int:
+        """Return the bytes of an index of n vectors whose postings are all full."""
+        form, chosen = self.planned(n)
+        postings = chosen.heads * chosen.posting_pages * PAGE
+        return postings + self._heads(chosen) + sum(self._codes(n, form)) + PER_ID * n
+
+    def _heads(self, chosen: Dials) -> int:
+        space = HeadSpace(self.metric, self.dtype, self.dim)
+        width = space.width * DTYPES[space.head_dtype].itemsize
+        return (chosen.heads + chosen.heads // (FAN - 1)) * width  # with the tree above them
+
+    def _codes(self, n: int, form: Form) -> list[int]:
+        return [n * (form.groups + scalars) for scalars in SCALARS] if form.groups else []
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a machine carries of one shape.
+
+    by_memory  most vectors with heads alone in memory, with first codes, and with both
+    by_disk    most vectors that there is room for
+    rates      queries a second of a cold index with each; none when no disk was measured
+    """
+
+    shape: str
+    by_memory: tuple[int, ...]
+    by_disk: int
+    rates: tuple[float, ...]
+
+
+USUAL = (Shape(128, "u8", "l2"), Shape(768, "f16", "cosine"), Shape(768, "f32", "cosine"))
+SIFT, TEXT = Shape(128, "u8", "l2"), Shape(384, "f16", "cosine")
+# By tier, as measured; but text with both codes was not timed, and is given the work of the first.
+SEEN = {
+    SIFT: (Query(41, 350, 356), Query(31, 126, 407), Query(20, 80, 396)),
+    TEXT: (Query(99, 1620, 1199), Query(25, 101, 1046), Query(15, 60, 1046)),
+}
+
+
+def expected(shape: Shape, tier: int) -> Query:
+    """Return what a query of a shape takes: as the measured one that is coded alike, scaled.
+
+    Bytes go by the length of a vector, work by its dimensions.
+    """
+    like = TEXT if shape.dim >= MANY_DIMS else SIFT
+    seen = SEEN[like][tier]
+    longer, wider = shape.row / like.row, shape.dim / like.dim
+    return Query(seen.reads, seen.kilobytes * longer, seen.core * wider)
+
+
+def carried(shape: Shape, memory: int, room: int, disk: Disk | None, cores: int) -> Carried:
+    """Return how many vectors of a shape the memory and the disk have room for, and how fast."""
+    every = range(len(NAMES))
+
+    def by_memory(tier: int) -> int:
+        return most(lambda n: shape.resident(n)[tier], memory)
+
+    return Carried(
+        shape.name,
+        tuple(map(by_memory, every)),
+        most(shape.on_disk, room),
+        tuple(expected(shape, tier).rate(disk, cores) for tier in every) if disk else (),
+    )
+
+
+def most(size_of: Callable[[int], int], limit: int) -> int:
+    """Return the most vectors whose size is within a limit, by a size that grows with them."""
+    return bisect_right(range(1, MOST + 1), limit, key=size_of)
+
+
+def rates(manifest: Manifest, disk: Disk, cores: int) -> list[float]:
+    """Return the queries a second of a cold index, by what its own calibration reads."""
+    shape = Shape(manifest.dim, manifest.dtype, manifest.metric)
+    shards = map(shard_name, range(len(manifest.shards)))
+    posting = sum(manifest.files[name]["bytes"] for name in shards) / manifest.heads / 1024
+    found = []
+    for number, tier in enumerate(tiers(manifest)):
+        kilobytes = tier.postings * posting + tier.pages * PAGE / 1024
+        core = expected(shape, number).core
+        found.append(Query(tier.postings + tier.pages, kilobytes, core).rate(disk, cores))
+    return found
