@@ -18,6 +18,8 @@ from longspan.indexer.form import form_of
 from longspan.indexer.ids import read_ids
 from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.reader.address import parse
+from longspan.indexer.reader.staging import beside
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.layout import IDS
@@ -40,27 +42,30 @@ def build(
     queries: str | Path | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
+    tmp: str | Path | None = None,
     config: BuildConfig | None = None,
     progress: Progress = SILENT,
 ) -> Manifest:
-    """Build an index of a file of vectors and publish it; return its manifest.
+    """Build an index of a file or folder of vectors and publish it; return its manifest.
 
     ids           file of the vectors' names; default: their row numbers in source
     queries       file of calibration queries; default: a sample of the vectors
     memory_limit  bytes; DoesNotFit when the build would take more
+    tmp           folder for copies of inputs that cannot be mapped; default: beside the index
     Any BadInput is raised before something is written; a build that fails leaves nothing.
     """
     config = config or BuildConfig()
     publish.refuse_existing(Path(index))
-    vectors = open_vectors(source)
+    folder = Path(tmp) if tmp else beside(index)
+    vectors = open_vectors(source, folder, progress)
     space = check(vectors, metric)
-    given = check_queries(queries, vectors, space) if queries else None
+    given = check_queries(queries, vectors, space, folder) if queries else None
     kind, reason = codecs.choose(config.codec, vectors.n, space.dim)
     form = form_of(vectors.dim, vectors.dtype.itemsize, metric, kind)
     chosen = dials.choose(vectors.n, form, config)
     asked = min(given.n, calibrate.MOST_QUERIES) if given else config.calibration
     memory.require(vectors, memory.peak(vectors, space, form, chosen, config, asked), memory_limit)
-    names = read_ids(ids, vectors.n) if ids else np.arange(vectors.n, dtype=np.int64)
+    names = read_ids(ids, vectors.n, folder) if ids else np.arange(vectors.n, dtype=np.int64)
     stages: dict[str, float] = {}
     with publish.publishing(Path(index)) as draft, workers(threads) as pool:
         publish.require_space(draft, memory.disk(vectors, space, form, chosen, config))
@@ -105,7 +110,7 @@ def build(
             dials={"heads": chosen.heads, "posting_pages": chosen.posting_pages},
             codec=codec.meaning.as_dict() if codec else {"kind": kind, "reason": reason},
             stages=stages,
-            input={**vectors.fingerprint(), "ids": Path(ids).name if ids else None},
+            input={**vectors.fingerprint(), "ids": parse(ids).name if ids else None},
             calibration=calibration.as_dict(),
             files=files,
         )
@@ -162,9 +167,9 @@ def check(vectors: Vectors, metric: str) -> HeadSpace:
     return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
 
 
-def check_queries(path: str | Path, vectors: Vectors, space: HeadSpace) -> Vectors:
+def check_queries(path: str | Path, vectors: Vectors, space: HeadSpace, tmp: Path) -> Vectors:
     """Return the opened calibration queries; BadFile unless they fit the vectors."""
-    given = open_vectors(path)
+    given = open_vectors(path, tmp)
     if given.dim != vectors.dim:
         raise BadFile(f"{path}: {given.dim} dims, {vectors.path} has {vectors.dim}")
     if vectors.dtype.kind != "f" and given.dtype != vectors.dtype:

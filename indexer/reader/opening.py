@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from longspan.indexer.errors import BadFile
 from longspan.indexer.progress import SILENT, Advance, Progress
-from longspan.indexer.reader import flat
+from longspan.indexer.reader import flat, hdf5, parquet
 from longspan.indexer.reader.address import Address, parse
 from longspan.indexer.reader.files import allow_handles, files_of, open_file
 from longspan.indexer.reader.layout import NAMES, Rows
@@ -20,6 +20,8 @@ from longspan.indexer.reader.vectors import Vectors
 
 FORMATS: dict[str, Callable[[Address, BinaryIO], Rows]] = {
     **dict.fromkeys(flat.LAYOUTS, flat.read),
+    **dict.fromkeys((".hdf5", ".h5"), hdf5.read),
+    ".parquet": parquet.read,
 }
 
 
