@@ -6,9 +6,10 @@
     .hdf5 .h5              a dataset, named FILE::DATASET (ann-benchmarks)
     .parquet               a column of lists, named FILE::COLUMN
     a folder               its files of one of these formats, one after the other
+    s3://... https://...   one of these files, at any address that fsspec knows
 
-What lies in a local file row by row is memory-mapped there. All else, chunks of HDF5 and
-parquet, is copied once, in bounded chunks, to a nameless file, and mapped from that.
+What lies in a local file row by row is memory-mapped there. All else, chunks of HDF5, parquet and
+remote files, is copied once, in bounded chunks, to a nameless file, and mapped from that.
 """
 
 from longspan.indexer.reader.opening import open_vectors

@@ -9,6 +9,7 @@ from longspan.indexer.errors import BadFile
 from longspan.indexer.progress import Progress
 from longspan.indexer.reader.address import Address, natural
 from longspan.indexer.reader.optional import refusing
+from longspan.indexer.reader.remote import fetch
 
 HANDLES = 3  # of each file while it is opened: itself and its two mappings
 OTHER_HANDLES = 256  # of the rest of the program
@@ -40,6 +41,8 @@ def files_of(address: Address, formats: Collection[str]) -> list[Address]:
 
 def open_file(address: Address, tmp: Path | None, progress: Progress) -> BinaryIO:
     """Open a local file, or a copy in tmp of a remote one."""
+    if address.remote:
+        return fetch(address, tmp, progress)
     with refusing(address, OSError):
         return address.path.open("rb")
 

@@ -313,7 +313,7 @@ def test_other_columns_of_ids_are_refused(tmp_path: Path, ids: Any, words: str) 
 
 
 @pytest.mark.parametrize(
-    ("name", "library"), [("x.h5", "h5py"), ("x.parquet", "pyarrow")]
+    ("name", "library"), [("x.h5", "h5py"), ("x.parquet", "pyarrow"), ("memory://x.npy", "fsspec")]
 )
 def test_a_library_that_is_not_installed_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, library: str
