@@ -17,29 +17,37 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("source", metavar="INPUT", type=flags.PATH)
+@click.argument("source", metavar="INPUT", type=flags.SOURCE)
 @click.argument("index", type=flags.PATH)
 @flags.metric
-@click.option("--ids", type=flags.PATH, help="Your names for the vectors: .npy, or text.")
-@click.option("--queries", type=flags.PATH, help="Calibrate with these instead of held-out rows.")
+@click.option(
+    "--ids", metavar="FILE", type=flags.SOURCE,
+    help="Your names for the vectors: .npy, parquet, or text.",
+)  # fmt: skip
+@click.option(
+    "--queries", metavar="FILE", type=flags.SOURCE,
+    help="Calibrate with these instead of held-out rows.",
+)  # fmt: skip
 @click.option(
     "--payload", type=flags.PATH, help="A JSON object for every vector: JSON lines, or .parquet."
 )
 @flags.threads
 @click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
 @click.option("--resume", is_flag=True, help="Go on with a build of INDEX that was cut off.")
+@flags.tmp
 @flags.dials
 @flags.as_json
 def build(
-    source: Path,
+    source: str,
     index: Path,
     metric: str,
-    ids: Path | None,
-    queries: Path | None,
+    ids: str | None,
+    queries: str | None,
     payload: Path | None,
     threads: int | None,
     memory: int | None,
     resume: bool,
+    tmp: Path | None,
     as_json: bool,
     **dials: Any,
 ) -> None:
@@ -48,8 +56,11 @@ def build(
     \b
     longspan build base.fbin my-index
     longspan build base.npy my-index --metric cosine --memory 4GiB
+    longspan build glove.hdf5::train my-index
+    longspan build s3://bucket/base.parquet::vector my-index --tmp /scratch
 
-    INPUT is .npy (float32, float16, uint8, int8), .fbin .u8bin .i8bin, or .fvecs .bvecs.
+    INPUT is .npy (float32, float16, uint8, int8), .fbin .u8bin .i8bin, .fvecs .bvecs, a dataset of
+    .hdf5, a column of .parquet, a folder of these, or a URL of one.
     """
     config = flags.config_from(dials)
     from longspan.indexer.pipeline import build as build_index
@@ -58,7 +69,7 @@ def build(
     with hint_at_resuming(index):
         manifest = build_index(
             source, index, metric=metric, ids=ids, queries=queries, payload=payload,
-            threads=threads, memory_limit=memory, resume=resume, config=config,
+            threads=threads, memory_limit=memory, resume=resume, tmp=tmp, config=config,
             progress=Terminal(),
         )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
@@ -83,20 +94,22 @@ def hint_at_resuming(index: Path) -> Iterator[None]:
 
 
 @click.command()
-@click.argument("base", type=flags.PATH)
-@click.argument("queries", type=flags.PATH)
+@click.argument("base", type=flags.SOURCE)
+@click.argument("queries", type=flags.SOURCE)
 @click.option("-k", type=int, default=100, show_default=True, help="Neighbours of each query.")
 @flags.metric
 @click.option("-o", "--output", type=flags.PATH, required=True, help="New .npz or .ibin file.")
 @flags.threads
+@flags.tmp
 @flags.as_json
 def truth(
-    base: Path,
-    queries: Path,
+    base: str,
+    queries: str,
     k: int,
     metric: str,
     output: Path,
     threads: int | None,
+    tmp: Path | None,
     as_json: bool,
 ) -> None:
     """Write the exact neighbours of each query.
@@ -109,10 +122,13 @@ def truth(
     from longspan.indexer.answers import check_target, write_answers
     from longspan.indexer.progress import Terminal
     from longspan.indexer.reader import open_vectors
+    from longspan.indexer.reader.staging import beside
     from longspan.indexer.truth import exact
 
     began = perf_counter()
-    vectors, wanted = open_vectors(base), open_vectors(queries)
+    check_target(output)
+    folder = tmp or beside(output)
+    vectors, wanted = (open_vectors(source, folder, Terminal()) for source in (base, queries))
     check_target(output, largest_id=vectors.n - 1)
     found = exact(vectors, wanted.rows(0, wanted.n), k, metric, threads, Terminal())
     write_answers(output, *found)

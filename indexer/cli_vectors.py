@@ -14,7 +14,7 @@ COUNT = click.IntRange(min=1)
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=flags.PATH)
+@click.argument("source", metavar="IN", type=flags.SOURCE)
 @click.argument("output", metavar="OUT", type=flags.PATH)
 @click.option(
     "--dtype", type=click.Choice(["f32", "f16", "u8", "i8"]),
@@ -31,7 +31,7 @@ COUNT = click.IntRange(min=1)
               help="Write the ids of an index too: .npy, or text.")  # fmt: skip
 @flags.as_json
 def convert(
-    source: Path,
+    source: str,
     output: Path,
     dtype: str | None,
     limit: int | None,
@@ -40,12 +40,13 @@ def convert(
     ids: Path | None,
     as_json: bool,
 ) -> None:
-    """Write the vectors of IN, a file or an index, to OUT, a new file.
+    """Write the vectors of IN, any input of `build` or an index, to OUT, a new file.
 
     \b
     longspan convert base.fvecs base.u8bin
     longspan convert base.fbin part.npy --dtype f16 --sample 100000
     longspan convert my-index vectors.npy --ids ids.npy
+    longspan convert vectors.parquet base.fbin
 
     OUT is .npy, .fbin .u8bin .i8bin, or .fvecs .bvecs.
     """

@@ -11,6 +11,7 @@ from longspan.indexer.ids import write_ids
 from longspan.indexer.newfile import check_new
 from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.reader import open_vectors
+from longspan.indexer.reader.staging import beside
 from longspan.indexer.store.manifest import NAME
 from longspan.indexer.stored import Stored, open_stored
 from longspan.indexer.writer import Source, copy, target_dtype, writing
@@ -26,7 +27,7 @@ class Converted:
 
 
 def convert(
-    source: Path,
+    source: str | Path,
     output: Path,
     *,
     dtype: str | None = None,
@@ -43,7 +44,7 @@ def convert(
     ids     a new file for the ids of what was written, when source is an index
     BadInput when something cannot be had, DoesNotFit when the disk is full; nothing is left then.
     """
-    opened = open_source(source)
+    opened = open_source(source, beside(output), progress)
     held = target_dtype(output, dtype, opened.dtype_name)
     rows = chosen(opened, limit, sample, seed)
     if ids:
@@ -61,9 +62,11 @@ def convert(
     return Converted(len(rows), opened.dim, held)
 
 
-def open_source(path: Path) -> Source:
-    """Open an index, or a file of vectors."""
-    return open_stored(path) if (path / NAME).is_file() else open_vectors(path)
+def open_source(source: str | Path, tmp: Path, progress: Progress) -> Source:
+    """Open an index, or vectors in whatever form; tmp is for a copy of what cannot be mapped."""
+    if (Path(source) / NAME).is_file():
+        return open_stored(source)
+    return open_vectors(source, tmp, progress)
 
 
 def chosen(

@@ -14,6 +14,7 @@ from longspan.indexer.sizes import parse_size
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)  # whether it exists, the reader says: its errors say more
+SOURCE = click.STRING  # a path or a URL, whose two slashes a Path would fold
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 metric = click.option(
@@ -23,6 +24,11 @@ metric = click.option(
 threads = click.option(
     "--threads", metavar="N", type=click.IntRange(min=1),
     help="Default: every core this process may use.",
+)  # fmt: skip
+tmp = click.option(
+    "--tmp", metavar="DIR", type=PATH,
+    help="Folder for copies of inputs that cannot be mapped: parquet, chunked HDF5, URLs. "
+    "Default: beside the output, or the index.",
 )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ from longspan.indexer.ids import read_ids
 from longspan.indexer.journal import can_go_on, check_same, opened
 from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.reader.address import parse
+from longspan.indexer.reader.staging import beside
 from longspan.indexer.stages import Stages
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
@@ -38,7 +40,7 @@ from longspan.indexer.store.layout import DIRECTORY
 from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
-from longspan.indexer.work import Job
+from longspan.indexer.work import INPUT, Job
 from longspan.indexer.workers import workers
 
 CHECK = 2 << 20  # values looked at together before anything is built
@@ -56,24 +58,27 @@ def build(
     threads: int | None = None,
     memory_limit: int | None = None,
     resume: bool = False,
+    tmp: str | Path | None = None,
     config: BuildConfig | None = None,
     progress: Progress = SILENT,
 ) -> Manifest:
-    """Build an index of a file of vectors and publish it; return its manifest.
+    """Build an index of a file or folder of vectors and publish it; return its manifest.
 
     ids           file of the vectors' names; default: their row numbers in source
     queries       file of calibration queries; default: a sample of the vectors
     payload       file of a JSON object for every vector (longspan.indexer.payload)
     memory_limit  bytes; DoesNotFit when the build would take more
     resume        go on with a build of this index that was cut off, if there is one
+    tmp           folder for copies of inputs that cannot be mapped; default: beside the index
     Any BadInput is raised before something is written, CannotResume among them: another input or
     other dials than those of the build that was cut off.
     """
     config = config or BuildConfig()
     publish.refuse_existing(Path(index))
-    vectors = open_vectors(source)
+    folder = Path(tmp) if tmp else beside(index)
+    vectors = open_vectors(source, folder, progress)
     space = check(vectors, metric)
-    given = check_queries(queries, vectors, space) if queries else None
+    given = check_queries(queries, vectors, space, folder) if queries else None
     kind, reason = codecs.choose(config.codec, vectors.n, space.dim)
     form = form_of(vectors.dim, vectors.dtype.itemsize, metric, kind)
     chosen = dials.choose(vectors.n, form, config)
@@ -82,10 +87,10 @@ def build(
     most = threads or len(os.sched_getaffinity(0))
     objects_memory = payloads.PER_ROW * vectors.n if payload else 0
     threads = memory.threads_within(memory_limit, most, *shape, asked, objects_memory)
-    names = read_ids(ids, vectors.n) if ids else None
+    names = read_ids(ids, vectors.n, folder) if ids else None
     place = publish.workplace(Path(index))
     job = Job(
-        source=str(Path(source).absolute()),
+        source=str(source) if "://" in str(source) else str(Path(source).absolute()),
         work=place.absolute() / publish.WORK,
         draft=place.absolute() / publish.DRAFT,
         space=space,
@@ -97,6 +102,7 @@ def build(
         n=vectors.n,
         parts=staging.parts_of(vectors.n, space.width, chosen.heads),
     )
+    job.keep(INPUT, lambda: vectors)
     building = {
         "longspan": version("longspan"),
         "input": vectors.fingerprint(),
@@ -153,7 +159,7 @@ def build(
             stages=stages.seconds,
             input={
                 **vectors.fingerprint(),
-                "ids": Path(ids).name if ids else None,
+                "ids": parse(ids).name if ids else None,
                 **({"payload": objects.path.name} if objects else {}),
             },
             calibration=calibration.as_dict(),
@@ -245,9 +251,9 @@ def check(vectors: Vectors, metric: str) -> HeadSpace:
     return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
 
 
-def check_queries(path: str | Path, vectors: Vectors, space: HeadSpace) -> Vectors:
+def check_queries(path: str | Path, vectors: Vectors, space: HeadSpace, tmp: Path) -> Vectors:
     """Return the opened calibration queries; BadFile unless they fit the vectors."""
-    given = open_vectors(path)
+    given = open_vectors(path, tmp)
     if given.dim != vectors.dim:
         raise BadFile(f"{path}: {given.dim} dims, {vectors.path} has {vectors.dim}")
     if vectors.dtype.kind != "f" and given.dtype != vectors.dtype:

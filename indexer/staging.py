@@ -11,7 +11,6 @@ from math import ceil, log
 import numpy as np
 
 from longspan.indexer.balance import balanced_kmeans, cheapest
-from longspan.indexer.reader import open_vectors
 from longspan.indexer.work import STAGED, Job
 
 FAN = 32  # children a node aims for: a scan of 32 x 128 bytes is long enough to stream
@@ -59,7 +58,7 @@ def vectors_of(job: Job, chunk: int) -> int:
 def train(job: Job) -> None:
     """Write the centres of the parts, trained on a random sample."""
     rng = np.random.default_rng(job.config.seed)
-    vectors = open_vectors(job.source)
+    vectors = job.input
     count = min(job.n, TRAIN * job.parts)
     rows = np.sort(rng.choice(job.n, count, replace=False))
     sample = job.space.lift(vectors.take(rows))
@@ -69,7 +68,7 @@ def train(job: Job) -> None:
 
 def route(job: Job, chunk: int) -> None:
     """Write the part of every vector of a unit of the input."""
-    vectors, top = open_vectors(job.source), np.asarray(job.load(TOP))
+    vectors, top = job.input, np.asarray(job.load(TOP))
     mean = top.mean(axis=0)
     start, stop = rows_of(job, chunk)
     labels = np.empty(stop - start, np.uint32)
@@ -91,7 +90,7 @@ def lay_out(job: Job) -> None:
     bounds = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
     job.save("bounds.npy", bounds)
     job.save("runs.npy", bounds[:-1] + np.cumsum(counts, axis=0) - counts)
-    dtype = open_vectors(job.source).dtype
+    dtype = job.input.dtype
     np.lib.format.open_memmap(job.work / STAGED, "w+", dtype, (job.n, job.space.dim)).flush()
     np.lib.format.open_memmap(job.work / ORIGIN, "w+", np.uint32, (job.n,)).flush()
 
@@ -99,7 +98,7 @@ def lay_out(job: Job) -> None:
 def place(job: Job, chunk: int) -> None:
     """Copy the vectors of a unit of the input to their places, and note where they came from."""
     vectors, labels, runs = (
-        open_vectors(job.source),
+        job.input,
         job.load(labels_of(chunk)),
         job.load("runs.npy"),
     )

@@ -23,6 +23,7 @@ from longspan.indexer.form import Form
 from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.store.space import HeadSpace
 
+INPUT = "input"
 STAGED = "vectors.npy"  # the input's vectors, those of one part together
 
 
@@ -121,6 +122,12 @@ class Job:
     def vectors_of(self, part: int) -> int:
         """Return how many vectors a part has."""
         return int(self.bounds[part + 1] - self.bounds[part])
+
+    @property
+    def input(self) -> Vectors:
+        """The vectors that the index is built of."""
+        vectors: Vectors = self.keep(INPUT, lambda: open_vectors(self.source))
+        return vectors
 
     @cached_property
     def staged(self) -> Vectors:

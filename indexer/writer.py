@@ -27,7 +27,10 @@ MOST = 2**32 - 1  # rows that the u32 of a .fbin header can count
 class Source(Protocol):
     """Vectors that can be read by row: a file's (`Vectors`), or an index's (`Stored`)."""
 
-    path: Path
+    @property
+    def path(self) -> object:
+        """What errors name it by."""
+
     n: int
     dim: int
     dtype_name: str

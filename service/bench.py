@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from longspan.indexer.answers import Distances, Ids
 from longspan.indexer.errors import BadFile, LongspanError
 from longspan.indexer.reader import open_vectors
+from longspan.indexer.reader.staging import beside
 from longspan.indexer.truth import read_truth, recall
 from longspan.service.engine import Answer
 from longspan.service.index import Index
@@ -64,7 +65,7 @@ class Run:
 
 def run(
     index: Path,
-    queries: Path,
+    queries: str | Path,
     truth: Path,
     k: int,
     recalls: list[float],
@@ -74,9 +75,13 @@ def run(
     memory: int | None = None,
     first: int | None = None,
     skip: int = 0,
+    tmp: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield one row of figures for each wanted recall and number of threads."""
-    given = open_vectors(queries)
+    """Yield one row of figures for each wanted recall and number of threads.
+
+    tmp  folder for a copy of queries that cannot be mapped; default: beside the index
+    """
+    given = open_vectors(queries, tmp or beside(index))
     part = slice(skip, given.n if first is None else min(skip + first, given.n))
     asked = given.rows(part.start, part.stop)
     with Index.open(index) as opened:

@@ -25,7 +25,9 @@ QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enou
 
 @click.command()
 @click.argument("index", type=flags.PATH)
-@click.option("--queries", type=flags.PATH, required=True, help="A file of vectors.")
+@click.option(
+    "--queries", metavar="FILE", type=flags.SOURCE, required=True, help="A file of vectors."
+)
 @click.option("-k", type=int, default=10, show_default=True, help="Neighbours of each query.")
 @click.option("--recall", type=RECALL, help="Recall to aim for; default: the index's own.")
 @click.option(
@@ -43,10 +45,11 @@ QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enou
 )
 @flags.serving_memory
 @flags.threads
+@flags.tmp
 @flags.as_json
 def search(
     index: Path,
-    queries: Path,
+    queries: str,
     k: int,
     recall: float | None,
     probes: int | None,
@@ -55,6 +58,7 @@ def search(
     output: Path,
     memory: int | None,
     threads: int | None,
+    tmp: Path | None,
     as_json: bool,
 ) -> None:
     """Write the nearest neighbours in INDEX of each query.
@@ -70,11 +74,12 @@ def search(
     from longspan.indexer.answers import check_target
     from longspan.indexer.progress import Terminal
     from longspan.indexer.reader import open_vectors
+    from longspan.indexer.reader.staging import beside
     from longspan.service.engine import SearchParams
     from longspan.service.index import Index
 
     check_target(output, also=(LINES,))
-    vectors = open_vectors(queries)
+    vectors = open_vectors(queries, tmp or beside(output), Terminal())
     asked = {"k": k, "recall": recall, "params": SearchParams(probes=probes, exact=exact)}
     with Index.open(index, memory) as opened:
         opened.check_include(include)
@@ -95,7 +100,9 @@ def search(
 
 @click.command()
 @click.argument("index", type=flags.PATH)
-@click.option("--queries", type=flags.PATH, required=True, help="A file of vectors.")
+@click.option(
+    "--queries", metavar="FILE", type=flags.SOURCE, required=True, help="A file of vectors."
+)
 @click.option("--truth", type=flags.PATH, required=True, help="Their true neighbours.")
 @click.option("-k", type=int, default=10, show_default=True, help="Neighbours of each query.")
 @click.option(
@@ -122,12 +129,13 @@ def search(
     "--fail-under", type=float, metavar="MARGIN",
     help="Exit with 3 when a recall less its target is below this, such as -0.01.",
 )  # fmt: skip
+@flags.tmp
 @flags.as_json
 @click.pass_context
 def bench(
     ctx: click.Context,
     index: Path,
-    queries: Path,
+    queries: str,
     truth: Path,
     k: int,
     recalls: list[float],
@@ -137,6 +145,7 @@ def bench(
     skip: int,
     first: int | None,
     fail_under: float | None,
+    tmp: Path | None,
     as_json: bool,
 ) -> None:
     """Measure the recall, speed and cost of INDEX.
@@ -150,8 +159,9 @@ def bench(
 
     missed = False
     rows = run(
-        index, queries, truth, k, recalls, threads, cold, memory=memory, first=first, skip=skip
-    )
+        index, queries, truth, k, recalls, threads, cold,
+        memory=memory, first=first, skip=skip, tmp=tmp,
+    )  # fmt: skip
     for number, row in enumerate(rows):
         emit(row, table_lines(row, with_names=number == 0), as_json)
         missed |= fail_under is not None and row["recall"] - row["recall_target"] < fail_under

@@ -64,7 +64,9 @@ def test_names_given_to_the_vectors_are_what_a_search_finds(files: Path, tmp_pat
     [
         ("base.npy", raw(b""), "empty"),
         ("base.fbin", raw(struct.pack("<II", 9, 4) + bytes(99)), "truncated"),
-        ("base.parquet", raw(b"PAR1"), "'.parquet'"),
+        ("base.csv", raw(b"1,2"), "'.csv'"),
+        ("base.parquet", raw(b"PAR1"), "base.parquet: cannot be read"),
+        ("base.hdf5", raw(b"PAR1"), "base.hdf5: cannot be read"),
         ("base.npy", raw(b"hello, this is no array"), "header"),
         ("base.npy", npy(np.asfortranarray(np.ones((9, 4), np.float32))), "Fortran"),
         ("base.npy", npy(np.ones((9, 4, 2), np.float32)), "(9, 4, 2)"),
@@ -75,7 +77,7 @@ def test_names_given_to_the_vectors_are_what_a_search_finds(files: Path, tmp_pat
         ("base.npy", npy(flaw(-np.inf)), "row 42 has -inf"),
         ("base.fvecs", raw(struct.pack("<ifif", 1, 0, 2, 0)), "row 1 has 2 dims"),
         ("none.npy", lambda path: None, "no such file"),
-        ("base.npy", lambda path: path.mkdir(), "not a regular file"),
+        ("base.npy", lambda path: path.mkdir(), "a folder without a file"),
     ],
 )
 def test_a_bad_input_is_refused_and_nothing_is_written(

@@ -1,5 +1,6 @@
 """Files of vectors: every format, and everything that can be wrong with one."""
 
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -100,8 +101,8 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "base.npy", "no such file")
 
 
-def test_a_directory_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "base.npy").mkdir()
+def test_what_is_neither_file_nor_folder_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "base.npy")
     refused(tmp_path / "base.npy", "not a regular file")
 
 
