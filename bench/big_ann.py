@@ -84,6 +84,7 @@ class Longspan:
         that the page cache answers count too.
         """
         stats = self.answer.stats
+        assert stats is not None  # query asks for them
         reads = stats.pages_read + (0 if self.index.tier else stats.postings_read)
         return {
             "mean_ssd_ios": reads / stats.queries,

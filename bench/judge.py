@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+WANTED = 0.95  # recall at which competitors are set side by side
 CLOSE = 1e-6  # of the k-th true distance, by which an answer may be farther
 
 
@@ -52,6 +53,19 @@ def figures(results: Path) -> list[Figure]:
     notes = [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
     found = [judge(note, results) for note in notes if note["do"] == "search"]
     return sorted(found, key=lambda one: (one.set, one.cold, one.threads, one.curve, one.recall))
+
+
+def reaching(found: list[Figure], wanted: float) -> list[Figure]:
+    """Return the setting of each curve that first reaches a recall.
+
+    found  as figures() gives them: of a curve in the order of recall. It is another curve for each
+    set, temperature and number of threads; one that never gets there has no setting.
+    """
+    first: dict[tuple[Any, ...], Figure] = {}
+    for one in found:
+        if one.recall >= wanted:
+            first.setdefault((one.set, one.cold, one.threads, one.curve), one)
+    return list(first.values())
 
 
 def judge(note: dict[str, Any], results: Path) -> Figure:

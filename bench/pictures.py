@@ -6,12 +6,12 @@ from pathlib import Path
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-from judge import Figure
+from judge import WANTED, Figure, reaching
 from matplotlib.axes import Axes
 
-WANTED = 0.95  # recall at which memory is compared
 COLOURS = {"longspan": "tab:red", "hnswlib": "tab:blue", "usearch": "tab:cyan",
-           "faiss_ivf": "tab:green", "diskannpy": "tab:purple"}  # fmt: skip
+           "faiss_ivf": "tab:green", "diskannpy": "tab:purple", "lancedb": "tab:orange",
+           "scann": "tab:brown"}  # fmt: skip
 MARKERS = "osD^v"
 LINES = ("-", "--", ":", "-.", "-")
 
@@ -78,14 +78,10 @@ def curves(axes: Axes, figures: list[Figure], value: Callable[[Figure], float]) 
 
 
 def memory_qps(axes: Axes, figures: list[Figure]) -> None:
-    """Bytes of memory a vector against queries a second, of the fastest with enough recall."""
-    for name, points in by_curve(figures):
-        enough = [one for one in points if one.recall >= WANTED]
-        if not enough:
-            continue
-        best = max(enough, key=lambda one: one.qps)
-        colour, marker, _ = look(name, figures)
-        label = f"{name} ({best.recall:.3f})"
+    """Bytes of memory a vector against queries a second, of the first with enough recall."""
+    for best in reaching(figures, WANTED):
+        colour, marker, _ = look(best.curve, figures)
+        label = f"{best.curve} ({best.recall:.3f})"
         axes.scatter(best.own_bytes / best.n, best.qps, color=colour, marker=marker, label=label)
         if best.held_bytes is not None:  # the rest are pages that the kernel may take back
             spot = best.held_bytes / best.n

@@ -78,7 +78,7 @@ def builds(peer: str, name: str, folder: Path, args: argparse.Namespace) -> Iter
             "peer": peer,
             "curve": curve,
             "package": config["package"],
-            "disk": config["disk"],
+            "disk": options.get("disk", config["disk"]),
             "folder": str(PEERS / peer),
             "options": options,
             "set": known["set"],

@@ -112,7 +112,7 @@ def copy(
 
 
 def fitted(
-    values: NDArray[Any], dtype_name: str, path: Path, rows: NDArray[np.int64]
+    values: NDArray[Any], dtype_name: str, path: object, rows: NDArray[np.int64]
 ) -> NDArray[Any]:
     """Return finite values in another type; BadFile names the first that it cannot hold."""
     dtype = DTYPES[dtype_name]

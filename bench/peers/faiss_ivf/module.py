@@ -1,7 +1,10 @@
-"""faiss's inverted lists in memory: whole vectors, or codes whose best are scored again.
+"""faiss's inverted lists: whole vectors in memory or on disk, or codes whose best are scored again.
 
-For cosine, vectors are brought to unit length and compared by inner product, whose order does not
-depend on the length of the query.
+On disk, SQ8_direct holds SIFT's bytes as they are, SQfp16 unit vectors nearly so. RaBitQ rotates
+nothing itself: RR before it does, and fs is its faster form, by FastScan.
+
+For cosine, vectors are brought to unit length and compared by inner product, whose order
+does not depend on the length of the query.
 """
 
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-FILE = "index.faiss"
+FILE, LISTS = "index.faiss", "index.lists"
 METRICS = {"l2": faiss.METRIC_L2, "cosine": faiss.METRIC_INNER_PRODUCT}
 
 
@@ -26,9 +29,13 @@ class Peer:
         if metric == "cosine":
             faiss.normalize_L2(vectors)
         index = faiss.index_factory(vectors.shape[1], self.options["factory"], METRICS[metric])
+        workdir.mkdir(parents=True, exist_ok=True)
+        if self.options.get("disk"):
+            index.by_residual = False  # a difference from the centroid would be rounded
         index.train(vectors)
         index.add(vectors)
-        workdir.mkdir(parents=True, exist_ok=True)
+        if self.options.get("disk"):
+            move_lists(index, workdir / LISTS)
         faiss.write_index(index, str(workdir / FILE))
 
     def settings(self, workdir: Path) -> list[dict[str, Any]]:
@@ -36,8 +43,10 @@ class Peer:
         return list(self.options["settings"])
 
     def load(self, metric: str, workdir: Path, setting: dict[str, Any]) -> None:
-        """Load the index into memory."""
-        self.index = faiss.read_index(str(workdir / FILE))
+        """Load the index into memory, but for lists on disk."""
+        self.index = faiss.read_index(str(workdir / FILE), faiss.IO_FLAG_READ_ONLY)
+        if self.options.get("disk"):
+            read_alone(self.index)
         space = faiss.ParameterSpace()
         space.set_index_parameter(self.index, "nprobe", setting["nprobe"])
         if "k_factor" in setting:
@@ -56,3 +65,21 @@ class Peer:
     def close(self) -> None:
         """Let go of the index."""
         del self.index
+
+
+def move_lists(index: Any, path: Path) -> None:
+    """Write the lists of an index to a file one after the other, and let it use them there."""
+    path.unlink(missing_ok=True)
+    lists = faiss.OnDiskInvertedLists(index.nlist, index.code_size, str(path))
+    lists.merge_from_1(index.invlists)
+    index.replace_invlists(lists, True)
+    lists.this.disown()  # by then the index owns them
+
+
+def read_alone(index: Any) -> None:
+    """Have the lists read by the thread that searches.
+
+    faiss starts 32 threads a query to touch its lists ahead; warm and cold, that took longer here
+    than it gained, and one thread would not be one.
+    """
+    faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0
