@@ -21,6 +21,7 @@ from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadIndex
 from longspan.indexer.pipeline import build
 from longspan.indexer.progress import SILENT, Progress
+from longspan.indexer.store import payload
 from longspan.indexer.store.layout import IDS
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.stored import Stored, open_stored
@@ -77,11 +78,14 @@ def merge(
 
 
 def check_alike(first: Stored, other: Stored) -> None:
-    """Raise BadIndex unless two indexes have one metric, type and dim."""
+    """Raise BadIndex unless two indexes have one metric, type and dim, and no payload."""
     for name in ("metric", "dtype", "dim"):
         wanted, found = (getattr(one.manifest, name) for one in (first, other))
         if found != wanted:
             raise BadIndex(f"{other.path}: {name} is {found}, {first.path} has {wanted}")
+    for one in (first, other):
+        if payload.is_in(one.manifest):
+            raise BadIndex(f"{one.path}: has payload, which would be lost; build from the sources")
 
 
 def disjoint_ids(opened: Sequence[Stored]) -> NDArray[np.int64]:

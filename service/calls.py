@@ -20,6 +20,7 @@ from longspan.service.bodies import Search
 from longspan.service.engine import Found
 from longspan.service.index import Index
 from longspan.service.media import RAW, Media
+from longspan.service.problems import Refused
 from longspan.service.replies import Reply
 
 
@@ -85,7 +86,10 @@ def _decode(call: Call, max_batch: int) -> Search:
         read_one = bodies.raw_search if call.media == RAW else bodies.json_search
         search = read_one(call.body, call.query, call.index)
     replies.check(search, call.accept)
-    call.index.check_include(search.wanted.include)
+    include = search.wanted.include
+    call.index.check_include([name for name in include if name != "explain"])
+    if call.many and "explain" in include:
+        raise Refused("invalid_request", "include names explain, which is of one query")
     return search
 
 
@@ -117,5 +121,13 @@ def _encode(call: Call, search: Search, found: Found | Exception, max_payload: i
         return replies.raw(found)
     if "payload" in search.wanted.include:
         found = found._replace(payload=call.index.payload_of(found, max_payload))
-    encode = replies.many_json if call.many else replies.one_json
-    return encode(found, search, call.name, (perf_counter() - call.arrived) * 1e3)
+    took_ms = (perf_counter() - call.arrived) * 1e3
+    if call.many:
+        return replies.many_json(found, search, call.name, took_ms)
+    explained = None
+    if "explain" in search.wanted.include:
+        wanted = search.wanted
+        explained = call.index.explain(
+            search.queries[0], wanted.k, wanted.recall, params=search.params
+        )
+    return replies.one_json(found, search, call.name, took_ms, explained)

@@ -20,9 +20,11 @@ from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import Manifest, file_problem
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.space import DTYPES, HeadSpace
+from longspan.indexer.store.tiers import NAMES
 from longspan.service import engine, memory
 from longspan.service import queries as door
 from longspan.service.engine import Answer, Found, SearchParams
+from longspan.service.explain import Explanation, explain
 from longspan.service.memory import Budget
 
 PLANS = 256  # pairs of k and recall whose settings are kept: looking one up takes 10 us
@@ -66,8 +68,9 @@ class Index:
         calibration = Calibration.from_dict(manifest.calibration)
         self.plan = lru_cache(PLANS)(partial(calibration.plan, self.tier))
         self.payload = objects.Payload(path, self.n) if objects.is_in(manifest) else None
+        self.law = calibration.tiers[self.tier].law
         self.postings = self.parts.scanner(codes)
-        self.searcher = self.parts.searcher(self.postings, calibration.tiers[self.tier].law)
+        self.searcher = self.parts.searcher(self.postings, self.law)
 
     @classmethod
     def open(cls, path: str | Path, memory_limit: int | None = None) -> Self:
@@ -156,6 +159,33 @@ class Index:
             far = found.distances > max_distance
             found.ids[far], found.distances[far] = -1, np.inf
         return found
+
+    def explain(
+        self,
+        query: Any,
+        k: int = 10,
+        recall: float | None = None,
+        *,
+        params: SearchParams | None = None,
+    ) -> Explanation:
+        """Return why a search for one query (dim,) reads the postings that it reads.
+
+        BadQuery as `search`, and for params.exact, which reads them all.
+        """
+        params = params or SearchParams()
+        engine.check_k(k)
+        accepted = door.accept(query, self.dtype, self.dim, self.metric)
+        if len(accepted) != 1:
+            raise BadQuery(f"{len(accepted)} queries: one is explained at a time")
+        if params.exact or (recall or 0) >= 1:
+            raise BadQuery("every posting is read: there is nothing to explain")
+        recall = float(self.manifest.config["recall"]) if recall is None else recall
+        return explain(self, accepted, k, recall, params)
+
+    @property
+    def resident(self) -> str:
+        """What is in memory of the index."""
+        return NAMES[self.tier]
 
     def check_include(self, include: Collection[str]) -> None:
         """Raise BadQuery unless a search of this index can give what is named."""

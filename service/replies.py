@@ -10,6 +10,7 @@ import orjson
 
 from longspan.service.bodies import Search
 from longspan.service.engine import Found
+from longspan.service.explain import Explanation
 from longspan.service.hits import by_query, hits, ids
 from longspan.service.media import JSON, RAW, Media
 from longspan.service.problems import Refused
@@ -43,10 +44,15 @@ def raw(found: Found) -> Reply:
     return Reply(block, headers)
 
 
-def one_json(found: Found, search: Search, index: str, took_ms: float) -> Reply:
+def one_json(
+    found: Found, search: Search, index: str, took_ms: float, explained: Explanation | None
+) -> Reply:
     """Return a `SearchAnswer`; missing hits are left out."""
     [query] = by_query(found)
-    return _json(found, index, took_ms, {"hits": hits(query, search.ids_as_text)})
+    content: dict[str, Any] = {"hits": hits(query, search.ids_as_text)}
+    if explained is not None:
+        content["explain"] = explained.as_dict()
+    return _json(found, index, took_ms, content)
 
 
 def many_json(found: Found, search: Search, index: str, took_ms: float) -> Reply:

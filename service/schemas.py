@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_core import PydanticCustomError
 
 from longspan.service.engine import MAX_K, SearchParams
+from longspan.service.explain import Explanation
 
 DtypeName = Literal["f32", "f16", "u8", "i8"]
 Float = Annotated[float, Field(allow_inf_nan=False)]
@@ -17,8 +18,12 @@ Float = Annotated[float, Field(allow_inf_nan=False)]
 Floats = Annotated[list[Float], Field(min_length=1, fail_fast=True)]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 Rows = Annotated[list[Floats], Field(min_length=1, fail_fast=True)]
-Include = list[Literal["payload"]]
-INCLUDE: Any = Field([], description='"payload" adds the object that the index has of each hit')
+Include = list[Literal["payload", "explain"]]
+INCLUDE: Any = Field(
+    [],
+    description='"payload" adds the object that the index has of each hit, "explain" (of one '
+    "query) which postings were ranked, and why they were read or not",
+)
 
 
 def _conflict(message: str) -> PydanticCustomError:
@@ -170,6 +175,7 @@ class SearchAnswer(_Answer):
     """The hits of one query, nearest first; fewer than k when there are no more."""
 
     hits: list[Hit]
+    explain: Explanation | None = Field(None, description="only when it is included")
 
 
 class Row(BaseModel):
