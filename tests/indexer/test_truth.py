@@ -104,8 +104,20 @@ def test_many_queries_are_answered_in_blocks(
     monkeypatch.setattr("longspan.indexer.truth.QUERIES_AT_ONCE", 7)
     monkeypatch.setattr("longspan.indexer.truth.RESCORED_AT_ONCE", 24 * 50)
     monkeypatch.setattr("longspan.indexer.exhaustive.SCORED_AT_ONCE", 1000)
-    check(tmp_path, rng.normal(size=(700, 24)).astype("f4"), rng.normal(size=(30, 24)), 5, "l2")
-    check(tmp_path, duplicates(rng, 700, 24, distinct=9), rng.normal(size=(30, 24)), 5, "ip")
+    check(
+        tmp_path,
+        rng.normal(size=(700, 24)).astype("f4"),
+        rng.normal(size=(30, 24)).astype("f4"),
+        5,
+        "l2",
+    )
+    check(
+        tmp_path,
+        duplicates(rng, 700, 24, distinct=9),
+        rng.normal(size=(30, 24)).astype("f4"),
+        5,
+        "ip",
+    )
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
