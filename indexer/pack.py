@@ -103,7 +103,6 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
             advance(count)
 
     path = job.draft / shard_name(shard)
-    path.unlink(missing_ok=True)
     store.load(path, low, chain.from_iterable(made()), int(records["pages"].sum()))
     records["offset"] = store.locate(path, low, high)
     job.save(f"records-{shard:05}.npy", records)

@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from longspan.indexer import (
     calibrate,
@@ -38,6 +41,7 @@ from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.layout import DIRECTORY
 from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
+from longspan.indexer.store.manifest import NAME as MANIFEST
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
 from longspan.indexer.work import INPUT, Job
@@ -76,42 +80,18 @@ def build(
     config = config or BuildConfig()
     publish.refuse_existing(Path(index))
     folder = Path(tmp) if tmp else beside(index)
-    vectors = open_vectors(source, folder, progress)
-    space = check(vectors, metric)
-    given = check_queries(queries, vectors, space, folder) if queries else None
-    kind, reason = codecs.choose(config.codec, vectors.n, space.dim)
-    form = form_of(vectors.dim, vectors.dtype.itemsize, metric, kind)
-    chosen = dials.choose(vectors.n, form, config)
-    asked = min(given.n, calibrate.MOST_QUERIES) if given else config.calibration
-    shape = (vectors, space, form, chosen, config)
-    most = threads or len(os.sched_getaffinity(0))
-    objects_memory = payloads.PER_ROW * vectors.n if payload else 0
-    threads = memory.threads_within(memory_limit, most, *shape, asked, objects_memory)
-    names = read_ids(ids, vectors.n, folder) if ids else None
-    place = publish.workplace(Path(index))
-    job = Job(
-        source=str(source) if "://" in str(source) else str(Path(source).absolute()),
-        work=place.absolute() / publish.WORK,
-        draft=place.absolute() / publish.DRAFT,
-        space=space,
-        form=form,
-        config=config,
-        dials=chosen,
-        kind=kind,
-        reason=reason,
-        n=vectors.n,
-        parts=staging.parts_of(vectors.n, space.width, chosen.heads),
+    given = read(source, metric, ids, queries, folder, progress)
+    vectors, job = given.vectors, job_of(given, Path(index), config)
+    shape = (vectors, job.space, job.form, job.dials, config)
+    threads = memory.threads_within(
+        memory_limit,
+        threads or len(os.sched_getaffinity(0)),
+        *shape,
+        min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration,
+        payloads.PER_ROW * vectors.n if payload else 0,
     )
-    job.keep(INPUT, lambda: vectors)
-    building = {
-        "longspan": version("longspan"),
-        "input": vectors.fingerprint(),
-        "metric": metric,
-        "config": config.as_dict(),
-        "ids": None if names is None else hashlib.sha256(names.data).hexdigest(),
-        "queries": given.fingerprint() if given else None,
-        "payload": str(payload) if payload else None,
-    }
+    place = publish.workplace(Path(index))
+    building = what_is_built(given, config, payload)
     resume = resume and can_go_on(place)
     if resume:
         check_same(place, building)
@@ -122,51 +102,123 @@ def build(
         workers(threads) as pool,
     ):
         if not resume:
-            wanted = memory.disk(*shape) + memory.work(vectors, form, config)
+            wanted = memory.disk(*shape) + memory.work(vectors, job.form, config)
             publish.require_space(place, wanted + (objects.disk if objects else 0))
-        if names is not None:
-            job.save(rows.NAMES, names)
+        if given.names is not None:
+            job.save(rows.NAMES, given.names)
         stages = Stages(job, journal, pool, progress)
         try:
             make(stages)
             if objects:
                 with stages.timed("payload"):
                     stages.once("payload", partial(save_payload, objects, job, progress))
-            calibration = measure(stages, given)
+            calibration = measure(stages, given.queries)
         finally:
             stages.make_safe()
-        with stages.timed("publish"):
-            files = {path.name: file_record(path) for path in sorted(job.draft.iterdir())}
-        records, final = np.load(job.draft / DIRECTORY), job.load_all(rows.FINAL)
-        codec = encode.codec_of(job)
-        manifest = Manifest(
-            format=FORMAT,
-            longspan=version("longspan"),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            name=Path(index).name,
-            metric=metric,
-            dtype=vectors.dtype_name,
-            dim=vectors.dim,
-            n=vectors.n,
-            heads=len(records),
-            entries=int(records["count"].sum()),
-            levels=final["levels"].tolist(),
-            radius=space.radius,
-            config=config.as_dict(),
-            dials={"heads": chosen.heads, "posting_pages": chosen.posting_pages},
-            codec=codec.meaning.as_dict() if codec else {"kind": kind, "reason": reason},
-            shards=pack.first_heads(job),
-            stages=stages.seconds,
-            input={
-                **vectors.fingerprint(),
-                "ids": parse(ids).name if ids else None,
-                **({"payload": objects.path.name} if objects else {}),
-            },
-            calibration=calibration.as_dict(),
-            files=files,
-        )
+        manifest = manifest_of(stages, given, calibration, Path(index).name)
+        if objects:
+            manifest.input["payload"] = objects.path.name
         manifest.write(job.draft)
     return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The checked inputs of a build, each None when it was not given."""
+
+    source: str | Path
+    vectors: Vectors
+    space: HeadSpace
+    ids: str | Path | None
+    names: NDArray[np.int64] | None
+    queries: Vectors | None
+
+
+def read(
+    source: str | Path,
+    metric: str,
+    ids: str | Path | None,
+    queries: str | Path | None,
+    folder: Path,
+    progress: Progress,
+) -> Given:
+    """Open and check the inputs; BadInput says what is wrong with one."""
+    vectors = open_vectors(source, folder, progress)
+    space = check(vectors, metric)
+    asked = check_queries(queries, vectors, space, folder) if queries else None
+    names = read_ids(ids, vectors.n, folder) if ids else None
+    return Given(source, vectors, space, ids, names, asked)
+
+
+def job_of(given: Given, index: Path, config: BuildConfig) -> Job:
+    """Return what the units of the build know, its dials chosen."""
+    vectors, space = given.vectors, given.space
+    kind, reason = codecs.choose(config.codec, vectors.n, space.dim)
+    form = form_of(vectors.dim, vectors.dtype.itemsize, space.metric, kind)
+    chosen = dials.choose(vectors.n, form, config)
+    place = publish.workplace(index).absolute()
+    remote = "://" in str(given.source)
+    job = Job(
+        source=str(given.source) if remote else str(Path(given.source).absolute()),
+        work=place / publish.WORK,
+        draft=place / publish.DRAFT,
+        space=space,
+        form=form,
+        config=config,
+        dials=chosen,
+        kind=kind,
+        reason=reason,
+        n=vectors.n,
+        parts=staging.parts_of(vectors.n, space.width, chosen.heads),
+    )
+    job.keep(INPUT, lambda: vectors)
+    return job
+
+
+def what_is_built(given: Given, config: BuildConfig, payload: str | Path | None) -> dict[str, Any]:
+    """Return what tells this build from others, for its journal."""
+    names = given.names
+    return {
+        "longspan": version("longspan"),
+        "input": given.vectors.fingerprint(),
+        "metric": given.space.metric,
+        "config": config.as_dict(),
+        "ids": None if names is None else hashlib.sha256(names.data).hexdigest(),
+        "queries": given.queries.fingerprint() if given.queries else None,
+        "payload": str(payload) if payload else None,
+    }
+
+
+def manifest_of(stages: Stages, given: Given, calibration: Calibration, name: str) -> Manifest:
+    """Return the manifest of the index whose files were made."""
+    job, vectors = stages.job, given.vectors
+    (job.draft / MANIFEST).unlink(missing_ok=True)  # of a build that was cut off at the very end
+    with stages.timed("publish"):
+        files = {path.name: file_record(path) for path in sorted(job.draft.iterdir())}
+    records, codec = np.load(job.draft / DIRECTORY), encode.codec_of(job)
+    kind = {"kind": job.kind, "reason": job.reason}
+    return Manifest(
+        format=FORMAT,
+        longspan=version("longspan"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        name=name,
+        metric=job.space.metric,
+        dtype=vectors.dtype_name,
+        dim=vectors.dim,
+        n=vectors.n,
+        heads=len(records),
+        entries=int(records["count"].sum()),
+        levels=job.load_all(rows.FINAL)["levels"].tolist(),
+        radius=job.space.radius,
+        config=job.config.as_dict(),
+        dials={"heads": job.dials.heads, "posting_pages": job.dials.posting_pages},
+        codec=codec.meaning.as_dict() if codec else kind,
+        shards=pack.first_heads(job),
+        stages=stages.seconds,
+        input={**vectors.fingerprint(), "ids": parse(given.ids).name if given.ids else None},
+        calibration=calibration.as_dict(),
+        files=files,
+    )
 
 
 def make(stages: Stages) -> None:
@@ -179,24 +231,24 @@ def make(stages: Stages) -> None:
         stages.each("route", staging.route, chunks, in_chunk, "vectors")
         stages.once("lay out", lambda: staging.lay_out(job))
         stages.each("stage", staging.place, chunks, in_chunk, "vectors")
-        job.discard("labels-*")
+        stages.discard("labels-*")
     with stages.timed("cluster"):
         stages.each("cluster", cluster.grow, job.filled, in_part, "vectors")
         stages.once("tree", lambda: cluster.join(job))
     with stages.timed("closure"):
         stages.each("closure", closure.assign, job.filled, in_part, "vectors")
-        job.discard("below-*")
+        stages.discard("below-*")
         stages.once("count", lambda: entries.count(job))
         stages.each("settle", entries.settle, job.filled, in_part, "vectors")
-        job.discard("primary-*")
-        job.discard("copies-*")
+        stages.discard("primary-*")
+        stages.discard("copies-*")
         stages.once("number", lambda: rows.number(job))
     with stages.timed("pack"):
         if job.form.groups:
             stages.once("train", lambda: encode.train(job, pool))
             stages.each("encode", encode.encode, job.filled, in_part, "vectors")
             stages.once("join", lambda: encode.join(job))
-            job.discard("*-codes-*")
+            stages.discard("*-codes-*")
         stages.once("measure", lambda: pack.measure(job))
         stages.in_turn("pack", pack.pack, pack.postings_of(job), "postings")
         stages.once("directory", lambda: pack.finish(job))

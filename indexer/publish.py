@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from longspan.indexer.errors import BadFile, BadInput, DoesNotFit, IndexExists
-from longspan.indexer.work import flush
+from longspan.indexer.work import UNFINISHED, flush
 
 MARK = ".building"
 DRAFT, WORK = "draft", "work"
@@ -36,8 +36,10 @@ def publishing(index: Path, resume: bool = False) -> Iterator[Path]:
     """
     with beside(index, MARK, resume=resume, lasting=True) as place:
         draft = place / DRAFT
-        draft.mkdir(exist_ok=True)
-        (place / WORK).mkdir(exist_ok=True)
+        for directory in (draft, place / WORK):
+            directory.mkdir(exist_ok=True)
+            for unfinished in directory.glob(f"*{UNFINISHED}"):
+                unfinished.unlink()
         yield place
         for path in sorted(draft.iterdir()):
             flush(path)

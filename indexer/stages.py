@@ -72,6 +72,19 @@ class Stages:
         self.pending.clear()
         self.safe_at = time.monotonic()
 
+    def discard(self, pattern: str) -> None:
+        """Remove files of the working directory that no stage will read any more.
+
+        First it is noted that those that have read them are done: they could not be done again.
+        """
+        written = self.job.written
+        kept = [path for path in written if not path.match(pattern)]
+        written.clear()
+        written.extend(kept)
+        self.make_safe()
+        for path in self.job.work.glob(pattern):
+            path.unlink()
+
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Note how many seconds the block took."""

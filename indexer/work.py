@@ -24,6 +24,7 @@ from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.store.space import HeadSpace
 
 INPUT = "input"
+UNFINISHED = ".tmp"  # ends the names of files that are being written
 STAGED = "vectors.npy"  # the input's vectors, those of one part together
 
 
@@ -73,7 +74,7 @@ class Job:
     @contextmanager
     def replacing(self, path: Path) -> Iterator[IO[bytes]]:
         """Give a file to write; it appears at path when the block ends well."""
-        unfinished = path.with_name(path.name + ".tmp")
+        unfinished = path.with_name(path.name + UNFINISHED)
         with unfinished.open("wb") as file:
             yield file
         unfinished.replace(path)
@@ -87,11 +88,6 @@ class Job:
                 flush(path)
         flush(self.work)
         flush(self.draft)
-
-    def discard(self, pattern: str) -> None:
-        """Remove files of the working directory that no stage will read any more."""
-        for path in self.work.glob(pattern):
-            path.unlink()
 
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what make gives, made once in this process for all units of this job."""

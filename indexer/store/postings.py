@@ -62,6 +62,7 @@ def load(path: Path, head: int, postings: Iterable[bytes], pages: int, batch: in
     pages  how many they take together; DoesNotFit when the disk is full
     batch  bytes a transaction
     """
+    path.unlink(missing_ok=True)  # left by a build that was cut off
     # The B-tree adds under 1 % to values of a page or more.
     # LMDB's page is the system's, which may be larger than ours.
     room = (pages + pages // 50 + 2048) * max(PAGE, mmap.PAGESIZE)

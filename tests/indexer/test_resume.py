@@ -73,18 +73,18 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return content(folder / "index")
 
 
-def test_killed_at_random_moments_a_build_comes_to_the_same_end(
+def test_killed_stage_by_stage_a_build_comes_to_the_same_end(
     base: Path, undisturbed: dict[str, Any]
 ) -> None:
     command = [
         sys.executable, "-m", "longspan.service", "build", "base.npy", "index", "--resume",
         "--codec", "pq", "--calibration", "30",
     ]  # fmt: skip
-    journal = workplace(base.parent / "index") / NAME
-    for lines in (5, 20, 45):  # of the journal, written when the process is killed
-        with subprocess.Popen(command, cwd=base.parent, stderr=subprocess.DEVNULL) as child:
-            while child.poll() is None:
-                if journal.exists() and journal.read_bytes().count(b"\n") >= lines:
+    for stage in ("stage", "cluster", "settle", "pack", "calibrate"):
+        with subprocess.Popen(command, cwd=base.parent, stderr=subprocess.PIPE, text=True) as child:
+            assert child.stderr is not None
+            for line in child.stderr:
+                if line.startswith(f"{stage}:"):
                     break
             child.kill()
     subprocess.run(command, cwd=base.parent, check=True, capture_output=True)
@@ -99,6 +99,17 @@ def test_a_line_that_was_cut_off_counts_for_nothing(
         build(base, index, config=CONFIG, progress=Stop("closure"))
     with (workplace(index) / NAME).open("ab") as file:
         file.write(b'["closure", 1')
+    build(base, index, config=CONFIG, resume=True)
+    assert content(index) == undisturbed
+
+
+def test_what_was_half_written_is_written_anew(base: Path, undisturbed: dict[str, Any]) -> None:
+    index = base.parent / "index"
+    with pytest.raises(KeyboardInterrupt):
+        build(base, index, config=CONFIG, progress=Stop("calibrate"))
+    draft = workplace(index) / "draft"
+    (draft / MANIFEST).write_text("{")
+    (draft / "directory.npy.tmp").write_bytes(b"half")
     build(base, index, config=CONFIG, resume=True)
     assert content(index) == undisturbed
 
