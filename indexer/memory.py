@@ -4,6 +4,8 @@ The memory is that of the process itself. Pages of the files that it maps are th
 takes them back when it wants; a build gives back those of its parts as it goes.
 """
 
+from collections.abc import Callable
+
 from longspan.indexer.calibrate import MOST_RANKED, RANKED
 from longspan.indexer.codec import SAMPLE
 from longspan.indexer.config import BuildConfig
@@ -62,27 +64,18 @@ def peak(
 
 
 def threads_within(
-    limit: int | None,
-    wanted: int,
-    vectors: Vectors,
-    space: HeadSpace,
-    form: Form,
-    dials: Dials,
-    config: BuildConfig,
-    queries: int,
-    more: int = 0,
+    limit: int | None, wanted: int, needed: Callable[[int], int], vectors: Vectors
 ) -> int:
     """Return how many threads may work at once, at most as many as wanted.
 
-    more  bytes beside the bound
-    DoesNotFit when the bound for a single one is above the limit.
+    needed  the bound for so many threads
+    DoesNotFit when that for a single one is above the limit.
     """
     for threads in range(wanted, 0, -1):
-        needed = peak(vectors, space, form, dials, config, queries, threads) + more
-        if limit is None or needed <= limit:
+        if limit is None or needed(threads) <= limit:
             return threads
     raise DoesNotFit(
-        f"{vectors.path}: {vectors.n:,} vectors take up to {needed:,} bytes of memory "
+        f"{vectors.path}: {vectors.n:,} vectors take up to {needed(1):,} bytes of memory "
         f"to build, the limit is {limit:,}"
     )
 

@@ -83,12 +83,13 @@ def build(
     given = read(source, metric, ids, queries, folder, progress)
     vectors, job = given.vectors, job_of(given, Path(index), config)
     shape = (vectors, job.space, job.form, job.dials, config)
+    asked = min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration
+    more = payloads.PER_ROW * vectors.n if payload else 0
     threads = memory.threads_within(
         memory_limit,
         threads or len(os.sched_getaffinity(0)),
-        *shape,
-        min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration,
-        payloads.PER_ROW * vectors.n if payload else 0,
+        lambda count: memory.peak(*shape, asked, count) + more,
+        vectors,
     )
     place = publish.workplace(Path(index))
     building = what_is_built(given, config, payload)

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from longspan.indexer.errors import BadQuery, DamagedIndex
 from longspan.indexer.store import heads as store_heads
@@ -144,13 +145,7 @@ class Index:
         max_distance: float | None = None,
     ) -> Found:
         """Return what `search` does, with the rows by which `payload_of` reads the rest."""
-        if self._closed:
-            raise BadQuery(f"{self.path}: the index was closed")
-        engine.check_k(k)
-        recall = float(self.manifest.config["recall"]) if recall is None else recall
-        if not 0 < recall <= 1:
-            raise BadQuery(f"recall is {recall}, must be above 0 and at most 1")
-        accepted = door.accept(queries, self.dtype, self.dim, self.metric)
+        accepted, recall = self.accept(queries, k, recall)
         try:
             found = engine.search(self, accepted, k, recall, params or SearchParams())
         except ValueError as error:  # a posting named a row that the index has not
@@ -159,6 +154,16 @@ class Index:
             far = found.distances > max_distance
             found.ids[far], found.distances[far] = -1, np.inf
         return found
+
+    def accept(self, queries: Any, k: int, recall: float | None) -> tuple[NDArray[Any], float]:
+        """Return the queries as the engine takes them, and the recall; BadQuery when unfit."""
+        if self._closed:
+            raise BadQuery(f"{self.path}: the index was closed")
+        engine.check_k(k)
+        recall = float(self.manifest.config["recall"]) if recall is None else recall
+        if not 0 < recall <= 1:
+            raise BadQuery(f"recall is {recall}, must be above 0 and at most 1")
+        return door.accept(queries, self.dtype, self.dim, self.metric), recall
 
     def explain(
         self,
@@ -173,13 +178,11 @@ class Index:
         BadQuery as `search`, and for params.exact, which reads them all.
         """
         params = params or SearchParams()
-        engine.check_k(k)
-        accepted = door.accept(query, self.dtype, self.dim, self.metric)
+        accepted, recall = self.accept(query, k, recall)
         if len(accepted) != 1:
             raise BadQuery(f"{len(accepted)} queries: one is explained at a time")
-        if params.exact or (recall or 0) >= 1:
+        if params.exact or recall >= 1:
             raise BadQuery("every posting is read: there is nothing to explain")
-        recall = float(self.manifest.config["recall"]) if recall is None else recall
         return explain(self, accepted, k, recall, params)
 
     @property
