@@ -1,13 +1,14 @@
 """Which heads a vector is stored under: its nearest ones, thinned to those that add something."""
 
 from libc.math cimport INFINITY
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from longspan.cext.kernels cimport LS_F32, kernels
-from longspan.cext.topk cimport (
-    LS_NOBODY, ls_next_within, ls_topk, ls_topk_clear, ls_topk_push, ls_topk_sort,
+from longspan.cext.pool cimport (
+    ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room, ls_pool_sort,
 )
+from longspan.cext.topk cimport LS_NOBODY
 
 
 def nearest(
@@ -19,29 +20,35 @@ def nearest(
     uint32_t[:, ::1] heads,         # OUT  (n, m)  padded with 2^32 - 1
 ):
     """Fill dist and heads with the m nearest of the c candidate heads of each vector."""
-    cdef size_t n = dots.shape[0], c = dots.shape[1], i, j
-    cdef ls_topk top
+    cdef size_t n = dots.shape[0], c = dots.shape[1], m = dist.shape[1], i, j
+    cdef ls_pool pool
     if (
         <size_t>vector_norm.shape[0] != n or <size_t>head_norm.shape[0] != c
         or <size_t>head_ids.shape[0] != c or <size_t>dist.shape[0] != n
-        or <size_t>heads.shape[0] != n or heads.shape[1] != dist.shape[1] or dist.shape[1] == 0
+        or <size_t>heads.shape[0] != n or <size_t>heads.shape[1] != m or m == 0
     ):
         raise ValueError(f"dots are {n} x {c}, but another argument has another shape")
     cdef float *row = <float *>malloc(max(c, 1) * sizeof(float))
-    if row == NULL:
-        raise MemoryError(f"no memory for the distances of {c} heads")
-    with nogil:
-        for i in range(n):
-            top = ls_topk(&dist[i, 0], &heads[i, 0], dist.shape[1])
-            ls_topk_clear(top)
-            for j in range(c):
-                row[j] = max(vector_norm[i] + head_norm[j] - 2 * dots[i, j], <float>0)
-            j = ls_next_within(row, 0, c, top.dist[0])
-            while j < c:
-                ls_topk_push(top, row[j], head_ids[j])
-                j = ls_next_within(row, j + 1, c, top.dist[0])
-            ls_topk_sort(top)
-    free(row)
+    pool.held = <uint64_t *>malloc(ls_pool_room(m) * sizeof(uint64_t))
+    try:
+        if row == NULL or pool.held == NULL:
+            raise MemoryError(f"no memory for the distances of {c} heads")
+        with nogil:
+            for i in range(n):
+                for j in range(c):
+                    row[j] = max(vector_norm[i] + head_norm[j] - 2 * dots[i, j], <float>0)
+                ls_pool_clear(&pool, m)
+                ls_pool_offer(&pool, row, c, 0)
+                ls_pool_sort(&pool)
+                for j in range(pool.count):
+                    dist[i, j] = ls_dist(pool.held[j])
+                    heads[i, j] = head_ids[ls_key(pool.held[j])]
+                for j in range(pool.count, m):
+                    dist[i, j] = INFINITY
+                    heads[i, j] = LS_NOBODY
+    finally:
+        free(row)
+        free(pool.held)
 
 
 def spread(

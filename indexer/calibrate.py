@@ -91,7 +91,7 @@ def sample_base(
     """Return staged vectors as queries; none is its own neighbour, unless it is alone."""
     count = min(count, vectors.n)
     rows = np.sort(np.random.default_rng(seed).choice(vectors.n, count, replace=False))
-    queries = vectors.take(rows)
+    queries = vectors.gather(rows)
     wanted = min(max(KS) + 1, vectors.n)
     found, _ = exact(vectors, queries, wanted, metric, threads, progress)
     # Push the query itself behind the rest, then drop the last column.

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.balance import balanced_kmeans, cheapest
-from longspan.indexer.staging import TRAIN, levels_of
+from longspan.indexer.shape import levels_of
+from longspan.indexer.staging import TRAIN
 from longspan.indexer.tree import Tree
 from longspan.indexer.work import Job
 

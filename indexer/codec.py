@@ -19,24 +19,11 @@ from longspan.indexer.workers import Workers
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-MANY_DIMS = 256  # from here on rabitq
-FEW_VECTORS, FEW_DIMS = 5000, 16  # below either, codes are not worth their training
 SAMPLE = 65_536  # vectors that the books are trained on: 256 a point
 ROUNDS = 4  # of the rotation
 STEPS = 10  # of k-means in a group
 HEADROOM = 4.0  # how far beyond the sample's largest addend others may go
 MARGIN = 2.0  # how far beyond the sample's scales
-
-
-def choose(kind: str, n: int, dim: int) -> tuple[str, str]:
-    """Return the kind of codec for n vectors of some dim, and why, when asked for "auto"."""
-    if kind != "auto":
-        return kind, "as asked"
-    if n < FEW_VECTORS or dim < FEW_DIMS:
-        return "raw", f"{n:,} vectors of {dim} dims are too few for codes"
-    if dim >= MANY_DIMS:
-        return "rabitq", f"{dim} dims, from {MANY_DIMS} on a bit each is best"
-    return "pq", f"{dim} dims, below {MANY_DIMS} trained points are best"
 
 
 def train(

@@ -30,7 +30,7 @@ TRIED = (
 )  # fmt: skip
 SEARCHED = (0.5, 0.7, 0.85, 0.91, 0.935, 0.96, 0.975, 0.99, 0.996, 0.9995)
 MOST_DEPTH = 600
-CHUNK = 128  # queries a native call
+CHUNK = 32  # queries a native call
 # Microseconds of a read and of each KB of it on the disk of docs/measurements.md,
 READ, KILOBYTE = 11.4, 0.49
 # ... and of a resident code, and of ranking a head, on a fast core: reads are what is scarce.
@@ -169,7 +169,7 @@ class Searching:
     def candidates(self, threshold: float) -> NDArray[np.uint32]:
         """Return the candidates of each query by estimate, (nq, MOST_DEPTH)."""
         m = self.needed(threshold)
-        beam = beams(self.parts.heads.levels, m)
+        beam, (mapped, _) = beams(self.parts.heads.levels, m), self.parts.postings
 
         def unit(start: int) -> NDArray[np.uint32]:
             queries = self.asked.queries[start : start + CHUNK]
@@ -190,6 +190,7 @@ class Searching:
                 np.empty((count, 1), np.uint32),
                 rows,
             )
+            mapped.release(0, len(mapped))
             return rows
 
         starts = range(0, len(self.asked.queries), CHUNK)

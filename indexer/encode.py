@@ -20,8 +20,7 @@ def train(job: Job, pool: Workers) -> None:
     count = min(job.n, codecs.SAMPLE)
     rows = np.sort(np.random.default_rng(job.config.seed).choice(job.n, count, replace=False))
     heads = heads_of(job, 0, int(job.load_all(FINAL)["first_head"][-1]))[under_which(job, rows)]
-    lifted = job.space.lift(job.staged.take(job.load(ORDER)[rows].astype(np.int64)))
-    job.staged.release(0, job.n)
+    lifted = job.space.lift(job.staged.gather(job.load(ORDER)[rows].astype(np.int64)))
     codec = codecs.train(job.kind, job.reason, job.space, lifted, heads, job.config.seed, pool)
     codec.save(job.draft)
     with job.replacing(job.work / MEANING) as file:
@@ -59,7 +58,7 @@ def encode(job: Job, part: int) -> None:
         records = codecs.encode(codec, job.space, lifted, heads[under[some]])
         for whole, record in zip(made, records, strict=True):
             whole[some] = record
-    job.staged.release(0, job.n)
+        job.staged.release(0, job.n)  # rows of other parts lie apart: each has mapped 16 pages
     for name, whole in zip((FIRST, SECOND), made, strict=True):
         job.save(records_in(name, part), whole)
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from longspan.cext import posting
 from longspan.indexer.entries import Entries, entries_of
 from longspan.indexer.progress import Advance
+from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.rows import FINAL, NUMBER
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.codec import FIRST
@@ -35,14 +36,14 @@ class Source:
 
     first   their first head
     number  (n,)  the row of each place
-    codes   (n, groups + 3)  the first record of every row; None for raw postings
+    codes   the first record of every row; None for raw postings
     """
 
     job: Job
     entries: Entries
     first: int
     number: NDArray[np.uint32]
-    codes: NDArray[np.uint8] | None
+    codes: Vectors | None
 
 
 def measure(job: Job) -> None:
@@ -91,7 +92,7 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
     low, high = int(first[parts[0]]), int(first[parts[-1] + 1])
     records = np.array(job.load(RECORDS)[low:high])
     number = job.load(NUMBER)
-    codes = np.load(job.draft / FIRST, mmap_mode="r") if job.form.groups else None
+    codes = open_vectors(job.draft / FIRST) if job.form.groups else None
 
     def made() -> Iterator[list[bytes]]:
         for part in parts:
@@ -99,7 +100,6 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
             count = len(source.entries.primary)
             steps = [range(at, min(at + TOGETHER, count)) for at in range(0, count, TOGETHER)]
             yield from pool.each(partial(values_of, source, records[source.first - low :]), steps)
-            job.staged.release(0, job.n)
             advance(count)
 
     path = job.draft / shard_name(shard)
@@ -114,6 +114,9 @@ def values_of(source: Source, records: NDArray[np.void], postings: range) -> lis
     pages = records["pages"][postings.start : postings.stop].tolist()
     values = [padded(blob, count) for blob, count in zip(blobs, pages, strict=True)]
     records["checksum"][postings.start : postings.stop] = [zlib.crc32(value) for value in values]
+    source.job.staged.release(0, source.job.n)
+    if source.codes is not None:
+        source.codes.release(0, source.codes.n)
     return values
 
 
@@ -151,5 +154,6 @@ def coded(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
         copies = source.number[members[primary:]]
         inverses = inverse_norms(rows) if form.cosine else NO_NORMS
         blob = np.zeros(form.size(primary, len(copies)), np.uint8)
-        posting.encode_coded(rows.view(np.uint8), inverses, copies, codes[copies], blob)
+        records = codes.take(copies.astype(np.int64))
+        posting.encode_coded(rows.view(np.uint8), inverses, copies, records, blob)
         yield blob

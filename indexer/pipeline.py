@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,26 +17,27 @@ from longspan.indexer import (
     calibrate,
     closure,
     cluster,
-    dials,
     encode,
     entries,
-    memory,
+    footprint,
+    pace,
     pack,
     publish,
     rows,
     staging,
 )
-from longspan.indexer import codec as codecs
 from longspan.indexer import payload as payloads
+from longspan.indexer.budget import Budget
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile
-from longspan.indexer.form import form_of
 from longspan.indexer.ids import read_ids
 from longspan.indexer.journal import can_go_on, check_same, opened
+from longspan.indexer.plan import Plan, planned
 from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.staging import beside
+from longspan.indexer.shape import shape_of
 from longspan.indexer.stages import Stages
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
@@ -65,6 +67,7 @@ def build(
     tmp: str | Path | None = None,
     config: BuildConfig | None = None,
     progress: Progress = SILENT,
+    announce: Callable[[Plan], None] | None = None,
 ) -> Manifest:
     """Build an index of a file or folder of vectors and publish it; return its manifest.
 
@@ -74,6 +77,7 @@ def build(
     memory_limit  bytes; DoesNotFit when the build would take more
     resume        go on with a build of this index that was cut off, if there is one
     tmp           folder for copies of inputs that cannot be mapped; default: beside the index
+    announce      told the plan before any work is done
     Any BadInput is raised before something is written, CannotResume among them: another input or
     other dials than those of the build that was cut off.
     """
@@ -82,15 +86,12 @@ def build(
     folder = Path(tmp) if tmp else beside(index)
     given = read(source, metric, ids, queries, folder, progress)
     vectors, job = given.vectors, job_of(given, Path(index), config)
-    shape = (vectors, job.space, job.form, job.dials, config)
     asked = min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration
-    more = payloads.PER_ROW * vectors.n if payload else 0
-    threads = memory.threads_within(
-        memory_limit,
-        threads or len(os.sched_getaffinity(0)),
-        lambda count: memory.peak(*shape, asked, count) + more,
-        vectors,
-    )
+    threads = threads or len(os.sched_getaffinity(0))
+    budget = Budget(job, asked, bool(payload), memory_limit)
+    budget.check()
+    if announce:
+        announce(planned(job, asked, threads, pace.speed(), memory_limit))
     place = publish.workplace(Path(index))
     building = what_is_built(given, config, payload)
     resume = resume and can_go_on(place)
@@ -103,11 +104,11 @@ def build(
         workers(threads) as pool,
     ):
         if not resume:
-            wanted = memory.disk(*shape) + memory.work(vectors, job.form, config)
-            publish.require_space(place, wanted + (objects.disk if objects else 0))
+            wanted = footprint.most(job) + (objects.disk if objects else 0)
+            publish.require_space(place, wanted)
         if given.names is not None:
             job.save(rows.NAMES, given.names)
-        stages = Stages(job, journal, pool, progress)
+        stages = Stages(job, journal, pool, progress, budget.at_once)
         try:
             make(stages)
             if objects:
@@ -154,23 +155,13 @@ def read(
 def job_of(given: Given, index: Path, config: BuildConfig) -> Job:
     """Return what the units of the build know, its dials chosen."""
     vectors, space = given.vectors, given.space
-    kind, reason = codecs.choose(config.codec, vectors.n, space.dim)
-    form = form_of(vectors.dim, vectors.dtype.itemsize, space.metric, kind)
-    chosen = dials.choose(vectors.n, form, config)
     place = publish.workplace(index).absolute()
     remote = "://" in str(given.source)
     job = Job(
+        **vars(shape_of(vectors.n, space, config)),
         source=str(given.source) if remote else str(Path(given.source).absolute()),
         work=place / publish.WORK,
         draft=place / publish.DRAFT,
-        space=space,
-        form=form,
-        config=config,
-        dials=chosen,
-        kind=kind,
-        reason=reason,
-        n=vectors.n,
-        parts=staging.parts_of(vectors.n, space.width, chosen.heads),
     )
     job.keep(INPUT, lambda: vectors)
     return job

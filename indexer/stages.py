@@ -19,8 +19,16 @@ Unit = Callable[[Job, int], None]
 class Stages:
     """The stages of one build; seconds has how long each took in this process."""
 
-    def __init__(self, job: Job, journal: Journal, pool: Workers, progress: Progress) -> None:
+    def __init__(
+        self,
+        job: Job,
+        journal: Journal,
+        pool: Workers,
+        progress: Progress,
+        at_once: Callable[[str, int], int],
+    ) -> None:
         self.job, self.journal, self.pool, self.progress = job, journal, pool, progress
+        self.at_once = at_once
         self.seconds: dict[str, float] = {}
         self.pending: list[tuple[str, int]] = []
         self.safe_at = time.monotonic()
@@ -33,7 +41,9 @@ class Stages:
         left = self.journal.left(name, units)
         with self.progress.stage(name, total, what) as advance:
             advance(total - sum(map(size_of, left)))
-            for number, _ in zip(left, self.pool.each(partial(unit, self.job), left), strict=True):
+            ahead = self.at_once(name, self.pool.threads)
+            done = self.pool.each(partial(unit, self.job), left, ahead)
+            for number, _ in zip(left, done, strict=True):
                 self.note(name, number)
                 advance(size_of(number))
 

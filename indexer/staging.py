@@ -6,31 +6,18 @@ read in order, fits into memory whatever the input's size.
 """
 
 import os
-from math import ceil, log
+from math import ceil
 
 import numpy as np
 
 from longspan.indexer.balance import balanced_kmeans, cheapest
-from longspan.indexer.work import STAGED, Job
+from longspan.indexer.work import BOUNDS, STAGED, Job
 
-FAN = 32  # children a node aims for: a scan of 32 x 128 bytes is long enough to stream
 TRAIN = 256  # vectors a centre that its training sees at most, as in faiss
-PART = 32 << 20  # values of the vectors of a part, on average at most: 128 MiB of floats
 ROUTE = 2 << 20  # values of the vectors that are routed at once
 CHUNK = 32 << 20  # bytes of the input that are one unit
 
 TOP, ORIGIN = "top.npy", "origin.npy"
-
-
-def levels_of(heads: int) -> int:
-    """Return how many levels a tree of so many heads has; the parts are one, and the heads."""
-    return max(2, round(log(max(heads, 2)) / log(FAN)))
-
-
-def parts_of(n: int, width: int, heads: int) -> int:
-    """Return how many parts to make: a level's fan, and more when parts would be too large."""
-    fan = ceil(heads ** (1.0 / levels_of(heads)))
-    return int(min(max(fan, ceil(n * width / PART)), n))
 
 
 def chunks_of(job: Job) -> range:
@@ -61,7 +48,7 @@ def train(job: Job) -> None:
     vectors = job.input
     count = min(job.n, TRAIN * job.parts)
     rows = np.sort(rng.choice(job.n, count, replace=False))
-    sample = job.space.lift(vectors.take(rows))
+    sample = job.space.lift(vectors.gather(rows))
     mean = sample.mean(axis=0)
     job.save(TOP, balanced_kmeans(sample - mean, job.parts, rng) + mean)
 
@@ -88,7 +75,7 @@ def lay_out(job: Job) -> None:
         [np.bincount(job.load(labels_of(chunk)), minlength=job.parts) for chunk in chunks_of(job)]
     )
     bounds = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
-    job.save("bounds.npy", bounds)
+    job.save(BOUNDS, bounds)
     job.save("runs.npy", bounds[:-1] + np.cumsum(counts, axis=0) - counts)
     dtype = job.input.dtype
     np.lib.format.open_memmap(job.work / STAGED, "w+", dtype, (job.n, job.space.dim)).flush()

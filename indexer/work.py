@@ -17,39 +17,27 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.config import BuildConfig
-from longspan.indexer.dials import Dials
-from longspan.indexer.form import Form
 from longspan.indexer.reader import Vectors, open_vectors
-from longspan.indexer.store.space import HeadSpace
+from longspan.indexer.shape import Shape
 
 INPUT = "input"
 UNFINISHED = ".tmp"  # ends the names of files that are being written
 STAGED = "vectors.npy"  # the input's vectors, those of one part together
+BOUNDS = "bounds.npy"  # where each part begins among them
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Shape):
     """What every unit of a build knows; small, and the same for all of them.
 
     source  file of the vectors
     work    directory of the files that are for the build alone
     draft   directory of the files of the index
-    kind    of the codec, and the reason for it
-    parts   clusters of the top level, the units of most stages
     """
 
     source: str
     work: Path
     draft: Path
-    space: HeadSpace
-    form: Form
-    config: BuildConfig
-    dials: Dials
-    kind: str
-    reason: str
-    n: int
-    parts: int
 
     def save(self, name: str, array: NDArray[Any]) -> None:
         """Write an array into the working directory."""
@@ -107,7 +95,12 @@ class Job:
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
         """Where each part begins among the staged vectors; one longer than the parts."""
-        return np.asarray(self.load("bounds.npy"))
+        return np.asarray(self.load(BOUNDS))
+
+    @property
+    def laid_out(self) -> bool:
+        """Whether it is known how many vectors each part has."""
+        return (self.work / BOUNDS).exists()
 
     @cached_property
     def filled(self) -> list[int]:

@@ -26,15 +26,18 @@ class Workers:
     def __init__(self, pool: ThreadPoolExecutor, threads: int) -> None:
         self._pool, self.threads = pool, threads
 
-    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def each(
+        self, work: Callable[[Item], Result], items: Iterable[Item], ahead: int | None = None
+    ) -> Iterator[Result]:
         """Yield work(item) in the order of the items; the first error ends it.
 
-        Results wait for whoever takes them, but never more than a few a thread.
+        ahead  items at most that are at work or wait to be taken; default: a few a thread
         """
+        most = ahead or AHEAD * self.threads
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(self._pool.submit(work, item))
-            if len(waiting) > AHEAD * self.threads:
+            if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

@@ -13,6 +13,8 @@ from longspan.indexer.reader.address import Address
 from longspan.indexer.reader.layout import NAMES
 from longspan.indexer.reader.mapped import Mapped
 
+GATHERED = 1024  # rows: the kernel maps the 16 pages around each, 64 MiB of all of them
+
 
 class Vectors:
     """An open input of `n` vectors of `dim` values; made by `open_vectors`.
@@ -50,6 +52,15 @@ class Vectors:
             if len(places):
                 part = int(part_of[places[0]])
                 found[places] = self._parts[part].take(rows[places] - self._starts[part])
+        return found
+
+    def gather(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return what `take` does of rows that lie apart, and leave no page of theirs resident."""
+        found = self._none(len(rows))
+        for start in range(0, len(rows), GATHERED):
+            some = slice(start, start + GATHERED)
+            found[some] = self.take(rows[some])
+            self.release(0, self.n)
         return found
 
     def release(self, start: int, stop: int) -> None:

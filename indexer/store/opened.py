@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.ids import Ids
+from longspan.cext.mapping import Mapping
 from longspan.cext.probed import Probed
 from longspan.cext.resident import Resident
 from longspan.cext.scan import Postings
@@ -47,6 +48,11 @@ class Parts:
         return records
 
     @cached_property
+    def postings(self) -> tuple[Mapping, NDArray[np.uint64]]:
+        """The postings, mapped, and where each begins."""
+        return open_shards(self.directory, self.shards, self.records)
+
+    @cached_property
     def ids(self) -> Ids:
         """The ids, mapped."""
         return Ids(store.map_array(self.directory / IDS))
@@ -62,7 +68,7 @@ class Parts:
 
     def scanner(self, codes: list[NDArray[np.uint8]]) -> Scanner:
         """Return the postings, opened for searching with the codes of a tier."""
-        mapped, offsets = open_shards(self.directory, self.shards, self.records)
+        mapped, offsets = self.postings
         space = self.space
         shape = (CODES[space.dtype], space.dim, METRIC_CODES[space.metric])
         if self.codec is None:

@@ -11,13 +11,10 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from longspan.indexer import dials
-from longspan.indexer.codec import MANY_DIMS, choose
+from longspan.indexer import footprint
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.dials import Dials
-from longspan.indexer.form import Form, form_of
-from longspan.indexer.staging import FAN
-from longspan.indexer.store.codec import SCALARS
+from longspan.indexer.shape import MANY_DIMS, kind_of, shape_of
+from longspan.indexer.shape import Shape as Planned
 from longspan.indexer.store.layout import shard_name
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.postings import PAGE
@@ -27,7 +24,6 @@ from longspan.indexer.tree import NOBODY
 from longspan.service.doctor.disk import Disk
 
 MOST = int(NOBODY) - 1  # rows that a posting can number
-PER_ID = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +58,21 @@ class Shape:
         """Bytes of a vector."""
         return self.dim * DTYPES[self.dtype].itemsize
 
-    def planned(self, n: int) -> tuple[Form, Dials]:
-        """Return what a build of n such vectors, were they many, would choose."""
-        kind, _ = choose("auto", MOST, self.dim)
-        form = form_of(self.dim, DTYPES[self.dtype].itemsize, self.metric, kind)
-        return form, dials.choose(n, form, BuildConfig())
+    def planned(self, n: int) -> Planned:
+        """Return what a build of n such vectors, were they many, would make."""
+        kind, _ = kind_of("auto", MOST, self.dim)
+        space = HeadSpace(self.metric, self.dtype, self.dim)
+        return shape_of(n, space, BuildConfig(codec=kind))
 
     def resident(self, n: int) -> tuple[int, ...]:
         """Return the bytes of memory that n vectors take at each tier."""
-        form, chosen = self.planned(n)
-        return resident(self._heads(chosen), chosen.heads, self._codes(n, form))
+        shape = self.planned(n)
+        return resident(footprint.heads(shape), shape.dials.heads, footprint.codes(shape))
 
     def on_disk(self, n: int) -> int:
         """Return the bytes of an index of n vectors whose postings are all full."""
-        form, chosen = self.planned(n)
-        postings = chosen.heads * chosen.posting_pages * PAGE
-        return postings + self._heads(chosen) + sum(self._codes(n, form)) + PER_ID * n
-
-    def _heads(self, chosen: Dials) -> int:
-        space = HeadSpace(self.metric, self.dtype, self.dim)
-        width = space.width * DTYPES[space.head_dtype].itemsize
-        return (chosen.heads + chosen.heads // (FAN - 1)) * width  # with the tree above them
-
-    def _codes(self, n: int, form: Form) -> list[int]:
-        return [n * (form.groups + scalars) for scalars in SCALARS] if form.groups else []
+        shape = self.planned(n)
+        return footprint.index(shape, shape.config.max_copies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from longspan.indexer import codec as codecs
+from longspan.indexer.shape import kind_of
 from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.space import HeadSpace
 from longspan.indexer.workers import Workers, workers
@@ -87,10 +88,10 @@ def test_equal_vectors_and_few_vectors_can_be_coded(kind: str, rows: int, pool: 
 
 
 def test_the_choice_says_why() -> None:
-    assert codecs.choose("auto", 10**6, 128) == (
+    assert kind_of("auto", 10**6, 128) == (
         "pq", "128 dims, below 256 trained points are best",
     )  # fmt: skip
-    assert codecs.choose("auto", 10**6, 256)[0] == "rabitq"
-    assert codecs.choose("auto", 100, 256)[0] == "raw"
-    assert codecs.choose("auto", 10**6, 8)[0] == "raw"
-    assert codecs.choose("pq", 100, 8) == ("pq", "as asked")
+    assert kind_of("auto", 10**6, 256)[0] == "rabitq"
+    assert kind_of("auto", 100, 256)[0] == "raw"
+    assert kind_of("auto", 10**6, 8)[0] == "raw"
+    assert kind_of("pq", 100, 8) == ("pq", "as asked")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from longspan.indexer import closure, cluster, dials, entries, staging
 from longspan.indexer.balance import balanced_kmeans, cheapest
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.dials import choose
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.form import Form
+from longspan.indexer.shape import shape_of
 from longspan.indexer.store.space import HeadSpace
 from longspan.indexer.tree import NOBODY, Tree, with_heads
 from longspan.indexer.work import Job
@@ -23,15 +23,10 @@ from tests.data import clusters
 def job_for(directory: Path, rows: np.ndarray, **dials: Any) -> Job:
     """Return the job of a build of rows, with directories to work in."""
     np.save(directory / "base.npy", rows)
-    config = BuildConfig(**dials)
-    form = Form(rows.shape[1] * rows.itemsize, cosine=False)
-    chosen = choose(len(rows), form, config)
     space = HeadSpace("l2", {"f": "f32", "u": "u8"}[rows.dtype.kind], rows.shape[1])
-    job = Job(
-        source=str(directory / "base.npy"), work=directory / "work", draft=directory / "draft",
-        space=space, form=form, config=config, dials=chosen, kind="raw", reason="", n=len(rows),
-        parts=staging.parts_of(len(rows), space.width, chosen.heads),
-    )  # fmt: skip
+    shape = shape_of(len(rows), space, BuildConfig(codec="raw", **dials))
+    work, draft = directory / "work", directory / "draft"
+    job = Job(**vars(shape), source=str(directory / "base.npy"), work=work, draft=draft)
     job.work.mkdir()
     job.draft.mkdir()
     return job
