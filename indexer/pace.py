@@ -3,8 +3,7 @@
 Microseconds of a core a vector, as measured on builds of a million SIFT and 49,152 text vectors (2
 cores of docs/measurements.md), by what a stage does most: products of vectors with centres, bytes
 of postings, or tables of codes. Another machine is faster or slower by a probe of the closure, the
-longest stage, which takes 0.1 s. That the disk keeps up is assumed: a build writes each vector
-about three times, 400 bytes a second and core for every 128-byte one.
+longest stage, which takes 0.1 s. That the disk keeps up is assumed.
 """
 
 import time
@@ -13,27 +12,28 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from longspan.indexer import footprint
+from longspan.indexer.balance import ROUNDS
 from longspan.indexer.closure import CANDIDATES, copies_of
 from longspan.indexer.codec import SAMPLE
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.shape import Shape, levels_of
+from longspan.indexer.staging import TRAIN
 
 PROBED = 1000  # vectors
 PROBE = 19.3  # microseconds a vector that the probe took on the measured machine
 WIDTH = 128  # dimensions that the figures are of
+BESIDES = 25
 SERIAL = ("sample", "tree", "number", "train")  # done by one core
 
 
 def core_seconds(shape: Shape, queries: int) -> dict[str, float]:
     """Return the seconds of a core that each stage takes on the measured machine."""
     n, wide, coded = shape.n, shape.space.width / WIDTH, bool(shape.form.groups)
-    below = levels_of(shape.dials.heads) - 1  # levels below the parts
-    fan = (shape.dials.heads / shape.parts) ** (1 / below)
     postings = shape.dials.heads * footprint.posting(shape, footprint.copies(shape)) / n
     each = {
         "route": 0.25 + 0.016 * shape.parts * wide,
         "stage": 0.5 * shape.form.row_bytes / WIDTH,
-        "cluster": 0.134 * below * fan * wide,
+        "cluster": 0.0115 * wide * splitting(shape),
         "closure": 5 + 17.5 * wide,
         "settle": 1.0,
         "number": 0.2,
@@ -46,6 +46,21 @@ def core_seconds(shape: Shape, queries: int) -> dict[str, float]:
     found["train"] = coded * trained * wide * min(n, SAMPLE) / SAMPLE
     found["calibrate"] = (15 + 7.5 * wide if coded else 11) * queries / 1000
     return found
+
+
+def splitting(shape: Shape) -> float:
+    """Return the centres that a vector is compared with while its part is split, level by level.
+
+    Some more are counted for what every comparison costs besides.
+    """
+    below = levels_of(shape.dials.heads) - 1
+    fan = (shape.dials.heads / shape.parts) ** (1 / below)
+    size, compared = shape.n / shape.parts, 0.0
+    for _ in range(below):
+        rounds = 1 + ROUNDS * min(1.0, TRAIN * fan / size)  # all, and those of the training
+        compared += rounds * (fan + BESIDES)
+        size /= fan
+    return compared
 
 
 def seconds(shape: Shape, queries: int, cores: dict[str, int], speed: float) -> dict[str, float]:

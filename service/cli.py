@@ -10,7 +10,7 @@ import click
 from longspan.indexer import cli as indexer
 from longspan.indexer import cli_vectors
 from longspan.indexer.console import EXIT_CODES, InOrder, run
-from longspan.service import cli_doctor, cli_search, cli_serve
+from longspan.service import cli_doctor, cli_plan, cli_search, cli_serve
 
 
 @click.group(
@@ -31,6 +31,7 @@ def longspan() -> None:
 
 for verb in (
     cli_serve.quickstart,
+    *cli_plan.VERBS,
     *indexer.VERBS,
     *cli_search.VERBS,
     *cli_serve.VERBS,

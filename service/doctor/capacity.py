@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from longspan.indexer import footprint
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.shape import MANY_DIMS, kind_of, shape_of
 from longspan.indexer.shape import Shape as Planned
+from longspan.indexer.shape import kind_of, shape_of
 from longspan.indexer.store.layout import shard_name
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.postings import PAGE
@@ -22,22 +22,9 @@ from longspan.indexer.store.space import DTYPES, HeadSpace
 from longspan.indexer.store.tiers import NAMES, resident, tiers
 from longspan.indexer.tree import NOBODY
 from longspan.service.doctor.disk import Disk
+from longspan.service.forecast import Query, expected
 
 MOST = int(NOBODY) - 1  # rows that a posting can number
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What one takes: reads, the KB of all of them, and microseconds of a core."""
-
-    reads: float
-    kilobytes: float
-    core: float
-
-    def rate(self, disk: Disk, cores: int) -> float:
-        """Return the queries a second that a cold index answers."""
-        reading = self.reads * disk.read + self.kilobytes * disk.kilobyte
-        return 1e6 / (reading + self.core / cores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +44,11 @@ class Shape:
     def row(self) -> int:
         """Bytes of a vector."""
         return self.dim * DTYPES[self.dtype].itemsize
+
+    @property
+    def queries(self) -> list[Query]:
+        """What a query takes at each tier, of a million of them."""
+        return expected(self.planned(1_000_000), RECALL)
 
     def planned(self, n: int) -> Planned:
         """Return what a build of n such vectors, were they many, would make."""
@@ -91,23 +83,12 @@ class Carried:
 
 
 USUAL = (Shape(128, "u8", "l2"), Shape(768, "f16", "cosine"), Shape(768, "f32", "cosine"))
-SIFT, TEXT = Shape(128, "u8", "l2"), Shape(384, "f16", "cosine")
-# By tier, as measured; but text with both codes was not timed, and is given the work of the first.
-SEEN = {
-    SIFT: (Query(41, 350, 356), Query(31, 126, 407), Query(20, 80, 396)),
-    TEXT: (Query(99, 1620, 1199), Query(25, 101, 1046), Query(15, 60, 1046)),
-}
+RECALL = 0.95
 
 
-def expected(shape: Shape, tier: int) -> Query:
-    """Return what a query of a shape takes: as the measured one that is coded alike, scaled.
-
-    Bytes go by the length of a vector, work by its dimensions.
-    """
-    like = TEXT if shape.dim >= MANY_DIMS else SIFT
-    seen = SEEN[like][tier]
-    longer, wider = shape.row / like.row, shape.dim / like.dim
-    return Query(seen.reads, seen.kilobytes * longer, seen.core * wider)
+def rate(query: Query, disk: Disk, cores: int) -> float:
+    """Return the queries a second that a cold index answers."""
+    return 1e6 / (query.reading(disk.read, disk.kilobyte) + query.core / cores)
 
 
 def carried(shape: Shape, memory: int, room: int, disk: Disk | None, cores: int) -> Carried:
@@ -121,7 +102,7 @@ def carried(shape: Shape, memory: int, room: int, disk: Disk | None, cores: int)
         shape.name,
         tuple(map(by_memory, every)),
         most(shape.on_disk, room),
-        tuple(expected(shape, tier).rate(disk, cores) for tier in every) if disk else (),
+        tuple(rate(query, disk, cores) for query in shape.queries) if disk else (),
     )
 
 
@@ -136,8 +117,8 @@ def rates(manifest: Manifest, disk: Disk, cores: int) -> list[float]:
     shards = map(shard_name, range(len(manifest.shards)))
     posting = sum(manifest.files[name]["bytes"] for name in shards) / manifest.heads / 1024
     found = []
-    for number, tier in enumerate(tiers(manifest)):
+    for query, tier in zip(shape.queries, tiers(manifest), strict=False):
         kilobytes = tier.postings * posting + tier.pages * PAGE / 1024
-        core = expected(shape, number).core
-        found.append(Query(tier.postings + tier.pages, kilobytes, core).rate(disk, cores))
+        read = Query(tier.postings, tier.pages, kilobytes, query.core)
+        found.append(rate(read, disk, cores))
     return found

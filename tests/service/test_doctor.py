@@ -17,11 +17,12 @@ from longspan.indexer.errors import BadFile
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.tiers import sizes
 from longspan.service.doctor.advice import UNUSABLE, findings
-from longspan.service.doctor.capacity import MOST, SIFT, TEXT, Shape, carried, expected, most
+from longspan.service.doctor.capacity import MOST, Shape, carried, most, rate
 from longspan.service.doctor.disk import LEAST, Disk, line, measure, temporary_file
 from longspan.service.doctor.machine import Machine, Place, examine, place_of
 from longspan.service.doctor.report import examine_all
 from longspan.service.doctor.text import lines
+from longspan.service.forecast import expected
 from longspan.service.pagecache import resident_bytes
 from tests.cli.command import LONGSPAN, longspan
 
@@ -31,6 +32,7 @@ GOOD = Machine(
     privileged=False, files=20_000, page=4096, virtual=False, versions={},
 )  # fmt: skip
 HERE = Place(Path("here"), "ext4", "nvme0n1", 1 << 40)
+SIFT, TEXT = Shape(128, "u8", "l2"), Shape(384, "f16", "cosine")
 # As docs/measurements.md has it.
 DISK = Disk(
     size=256 << 20, cached=0.0, latency=80.0, alone=12_000.0, deep=70_000.0, bandwidth={4: 300.0},
@@ -134,13 +136,19 @@ def test_sizes_are_near_those_of_the_measured_index() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "tier", "measured"),
-    [(SIFT, 0, 989), (SIFT, 1, 1726), (SIFT, 2, 1916), (TEXT, 0, 443)],
+    ("shape", "n", "tier", "measured"),
+    [
+        (SIFT, 10**6, 0, 1091),
+        (SIFT, 10**6, 1, 2052),
+        (SIFT, 10**6, 2, 2425),
+        (TEXT, 49_152, 0, 443),
+    ],
 )
 def test_the_rate_is_near_what_was_measured_cold_on_two_threads(
-    shape: Shape, tier: int, measured: float
+    shape: Shape, n: int, tier: int, measured: float
 ) -> None:
-    assert expected(shape, tier).rate(DISK, 2) == pytest.approx(measured, rel=0.25)
+    query = expected(shape.planned(n), 0.95)[tier]
+    assert rate(query, DISK, 2) == pytest.approx(measured, rel=0.25)
 
 
 def test_a_temporary_file_is_measured_and_has_no_name(tmp_path: Path) -> None:
