@@ -6,6 +6,7 @@ uneven the top is. The vectors under a node whose children are heads are a *grou
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from longspan.indexer.work import Job
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-TREE = "tree.npz"
+TREE, HEADS = "tree.npz", "heads.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +99,24 @@ def by_level(top: list[Node]) -> Iterator[list[Node]]:
 
 def join(job: Job) -> None:
     """Write the tree of all parts, and where the heads and the groups of each part begin."""
-    parts = {part: job.load_all(below_of(part)) for part in job.filled}
-    depth = levels_of(job.dials.heads)
-    levels = [np.concatenate([one[f"level{i}"] for one in parts.values()]) for i in range(depth)]
-    sizes = [np.concatenate([one[f"sizes{i}"] for one in parts.values()]) for i in range(depth - 1)]
-    heads, groups = np.zeros((2, job.parts), np.int64)
-    for part, one in parts.items():
-        heads[part] = len(one[f"level{depth - 1}"])
-        groups[part] = len(one["groups"]) - 1
-    job.save_all(
-        TREE,
-        heads=np.concatenate([[0], np.cumsum(heads)]),
-        groups=np.concatenate([[0], np.cumsum(groups)]),
-        **{f"level{i}": level for i, level in enumerate(levels[:-1])},
-        **{f"sizes{i}": each for i, each in enumerate(sizes)},
-    )
-    job.save("heads.npy", levels[-1])
+    *above, lowest = (f"level{i}" for i in range(levels_of(job.dials.heads)))
+    inner: dict[str, list[Any]] = {
+        name: [] for name in (*above, *(f"sizes{i}" for i in range(len(above))))
+    }
+    heads, groups = np.zeros((2, job.parts + 1), np.int64)
+    for part in job.filled:
+        with np.load(job.work / below_of(part)) as below:
+            heads[part + 1] = len(below[lowest])
+            groups[part + 1] = len(below["groups"]) - 1
+            for name, found in inner.items():
+                found.append(below[name])
+    first = np.cumsum(heads)
+    whole = job.create(HEADS, np.float32, (int(first[-1]), job.space.width))
+    for part in job.filled:
+        with np.load(job.work / below_of(part)) as below:
+            whole[first[part] : first[part + 1]] = below[lowest]
+    joined = {name: np.concatenate(found) for name, found in inner.items()}
+    job.save_all(TREE, heads=first, groups=np.cumsum(groups), **joined)
 
 
 def tree_of(job: Job) -> Tree:
@@ -127,7 +130,7 @@ def read_tree(job: Job) -> Tree:
     arrays = job.load_all(TREE)
     depth = levels_of(job.dials.heads)
     return Tree(
-        levels=[*(arrays[f"level{i}"] for i in range(depth - 1)), job.load("heads.npy")],
+        levels=[*(arrays[f"level{i}"] for i in range(depth - 1)), job.load(HEADS)],
         sizes=[arrays[f"sizes{i}"] for i in range(depth - 1)],
         first_head=arrays["heads"],
         first_group=arrays["groups"],

@@ -65,10 +65,10 @@ def needs(shape: Shape, queries: int, largest: int | None = None) -> dict[str, N
         "route": Need(0, ROUTE * FLOAT * 2 + ROUTE // shape.space.width * columns * FLOAT),
         "stage": Need(0, CHUNK + CHUNK // shape.form.row_bytes * 24),
         "cluster": Need(0, int(part * (SPLIT * vector + FLOAT * FAN + 8))),
-        "tree": Need(2 * heads * vector),
+        "tree": Need(2 * inner),
         "closure": Need(inner, part * (shape.form.row_bytes + copies * STORED) + group),
         "settle": Need(inner, part * copies * STORED + 3 * part * heads // n * vector),
-        "number": Need(n * 9 + 3 * heads * vector),
+        "number": Need(n * 9 + 3 * inner),
     }
     if shape.form.groups:
         found["train"] = Need(int(TRAINED * min(n, SAMPLE) * vector) + heads * vector)

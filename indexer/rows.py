@@ -25,33 +25,32 @@ AT_ONCE = 1 << 20  # ids
 def number(job: Job) -> None:
     """Write the rows' places and ids, the heads and their tree, and where each part begins."""
     order, number = np.empty((2, job.n), np.uint32)
-    heads, primary, rows_before, heads_before = [], [], [0], [0]
-    for part in range(job.parts):
-        own = np.empty(0, np.uint32)
-        if part in job.filled:
-            entries, centres = entries_of(job, part)
-            own = entries.order
-            heads.append(centres)
-            primary.append(entries.primary)
-        rows = slice(rows_before[-1], rows_before[-1] + len(own))
-        order[rows] = own
-        number[own] = np.arange(rows.start, rows.stop)
-        rows_before.append(rows.stop)
-        heads_before.append(sum(map(len, heads)))
+    first_row, first_head = np.zeros((2, job.parts + 1), np.int64)
+    primary = []
+    for part in job.filled:
+        entries, _ = entries_of(job, part)
+        own, row = entries.order, first_row[part]
+        first_row[part + 1 :] += len(own)
+        first_head[part + 1 :] += len(entries.primary)
+        order[row : row + len(own)] = own
+        number[own] = np.arange(row, row + len(own))
+        primary.append(entries.primary)
     job.save(ORDER, order)
     job.save(NUMBER, number)
     del number
     save_ids(job, order)
-    job.save(HEADS, np.concatenate(heads))
+    save_heads(job, first_head)
     sizes = np.concatenate(primary)
     job.save(STARTS, np.cumsum(sizes) - sizes)
-    levels = save_tree(job)
-    job.save_all(
-        FINAL,
-        first_row=np.array(rows_before),
-        first_head=np.array(heads_before),
-        levels=np.array(levels),
-    )
+    levels = np.array(save_tree(job))
+    job.save_all(FINAL, first_row=first_row, first_head=first_head, levels=levels)
+
+
+def save_heads(job: Job, first: NDArray[np.int64]) -> None:
+    """Write the heads of all postings, those of each part from first on."""
+    whole = job.create(HEADS, np.float32, (int(first[-1]), job.space.width))
+    for part in job.filled:
+        whole[first[part] : first[part + 1]] = entries_of(job, part)[1]
 
 
 def save_ids(job: Job, order: NDArray[np.uint32]) -> None:

@@ -77,9 +77,8 @@ def lay_out(job: Job) -> None:
     bounds = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
     job.save(BOUNDS, bounds)
     job.save("runs.npy", bounds[:-1] + np.cumsum(counts, axis=0) - counts)
-    dtype = job.input.dtype
-    np.lib.format.open_memmap(job.work / STAGED, "w+", dtype, (job.n, job.space.dim)).flush()
-    np.lib.format.open_memmap(job.work / ORIGIN, "w+", np.uint32, (job.n,)).flush()
+    job.create(STAGED, job.input.dtype.type, (job.n, job.space.dim))
+    job.create(ORIGIN, np.uint32, (job.n,))
 
 
 def place(job: Job, chunk: int) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 import numpy as np
@@ -24,6 +25,10 @@ INPUT = "input"
 UNFINISHED = ".tmp"  # ends the names of files that are being written
 STAGED = "vectors.npy"  # the input's vectors, those of one part together
 BOUNDS = "bounds.npy"  # where each part begins among them
+
+# numpy reads an array's header by ast, which up to Python 3.11.7 fails in two threads at a time:
+# https://github.com/python/cpython/issues/106905
+PARSING = Lock()
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,15 @@ class Job(Shape):
 
     def load(self, name: str) -> NDArray[Any]:
         """Return an array of the working directory, mapped."""
-        array: NDArray[Any] = np.load(self.work / name, mmap_mode="r")
+        with PARSING:
+            array: NDArray[Any] = np.load(self.work / name, mmap_mode="r")
+        return array
+
+    def create(self, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return a new array of the working directory, mapped for writing."""
+        path = self.work / name
+        self.written.append(path)
+        array: NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
         return array
 
     def save_all(self, name: str, **arrays: NDArray[Any]) -> None:
@@ -56,7 +69,7 @@ class Job(Shape):
 
     def load_all(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of one file of the working directory."""
-        with np.load(self.work / name) as file:
+        with PARSING, np.load(self.work / name) as file:
             return dict(file)
 
     @contextmanager
@@ -121,7 +134,8 @@ class Job(Shape):
     @cached_property
     def staged(self) -> Vectors:
         """The staged vectors; the number of one is its place."""
-        return open_vectors(self.work / STAGED)
+        with PARSING:
+            return open_vectors(self.work / STAGED)
 
 
 def flush(path: Path) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.tree import HeadTree
-from longspan.indexer.store.space import CODES, HeadSpace
+from longspan.indexer.store.space import CODES, DTYPES, HeadSpace
 
 FILES = HEADS, TREE, CHILDREN = "heads.npy", "tree.npy", "children.npy"
+
+AT_ONCE = 1 << 16  # heads rounded together
 
 Distances = NDArray[np.float32]
 HeadIds = NDArray[np.uint32]
@@ -29,7 +31,11 @@ def save(
     """
     inner = np.concatenate([*levels[:-1], np.empty((0, space.width), np.float32)])
     children = len(levels[0]) + np.cumsum([0, *(int(k) for level in sizes for k in level)])
-    np.save(directory / HEADS, space.round_heads(levels[-1]))
+    heads, shape = levels[-1], (len(levels[-1]), space.width)
+    rounded = np.lib.format.open_memmap(directory / HEADS, "w+", DTYPES[space.head_dtype], shape)
+    for start in range(0, len(heads), AT_ONCE):
+        rounded[start : start + AT_ONCE] = space.round_heads(heads[start : start + AT_ONCE])
+    rounded.flush()
     np.save(directory / TREE, space.round_heads(inner))
     np.save(directory / CHILDREN, children.astype(np.uint32))
 
