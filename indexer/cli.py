@@ -13,6 +13,7 @@ from longspan.indexer.console import CHECK_FAILED, aligned, emit
 from longspan.indexer.sizes import show_size
 
 if TYPE_CHECKING:
+    from longspan.indexer.plan import Plan
     from longspan.indexer.store.manifest import Manifest
 
 
@@ -70,9 +71,21 @@ def build(
         manifest = build_index(
             source, index, metric=metric, ids=ids, queries=queries, payload=payload,
             threads=threads, memory_limit=memory, resume=resume, tmp=tmp, config=config,
-            progress=Terminal(),
+            progress=Terminal(), announce=announce,
         )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
+
+
+def announce(plan: "Plan") -> None:
+    """Say before a build what it will take."""
+    from longspan.indexer.progress import duration
+
+    click.echo(
+        f"plan: {plan.shape.dials.heads:,} postings, {plan.shape.kind}; at most "
+        f"{show_size(plan.peak)} of memory, {show_size(plan.index)} of disk and "
+        f"{show_size(plan.work)} meanwhile; about {duration(plan.seconds)}",
+        err=True,
+    )
 
 
 @contextmanager

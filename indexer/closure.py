@@ -20,6 +20,7 @@ from longspan.indexer.work import Job
 
 CANDIDATES = 1500  # heads a vector is compared with: 2,300 found no better copies
 NEAREST = 4  # times max_copies: nearest heads that the rule chooses from
+TOGETHER = 4096  # vectors of a group that are compared at once: 24 MiB of distances
 NEIGHBOURS = 256  # groups whose centres are compared exactly
 
 # Where a vector is stored, sorted by head and then by distance (squared L2, in the head space).
@@ -37,10 +38,11 @@ def assign(job: Job, part: int) -> None:
     dist = np.empty(kept.shape, np.float32)
     groups, order = below["groups"], below["order"]
     for number in range(len(groups) - 1):
-        mine = order[groups[number] : groups[number + 1]]
         candidates = heads_near(tree, tree.parent_of(int(tree.first_group[part]) + number))
-        lifted = job.space.lift(rows[mine])
-        kept[mine], dist[mine] = copies_of(lifted, tree.heads, candidates, job.config)
+        for at in range(groups[number], groups[number + 1], TOGETHER):
+            mine = order[at : min(at + TOGETHER, groups[number + 1])]
+            lifted = job.space.lift(rows[mine])
+            kept[mine], dist[mine] = copies_of(lifted, tree.heads, candidates, job.config)
     places = np.arange(start, start + len(rows), dtype=np.uint32)
     save(job, PRIMARY, part, stored(kept[:, 0], dist[:, 0], places))
     vector, column = np.nonzero(kept[:, 1:] != NOBODY)

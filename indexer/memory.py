@@ -10,7 +10,7 @@ The figures below were measured, stage by stage, on builds of 49,152 to 10 milli
 from dataclasses import dataclass
 
 from longspan.indexer.calibrate import MOST_RANKED, RANKED
-from longspan.indexer.closure import CANDIDATES
+from longspan.indexer.closure import CANDIDATES, TOGETHER
 from longspan.indexer.codec import SAMPLE
 from longspan.indexer.depths import MOST_DEPTH
 from longspan.indexer.exhaustive import CHUNK_BYTES
@@ -58,7 +58,7 @@ def needs(shape: Shape, queries: int, largest: int | None = None) -> dict[str, N
     part = largest or min(n, int(LARGEST * n / shape.parts))
     vector = FLOAT * shape.space.width  # in the head space; a head has as much
     inner = 2 * (heads // FAN) * vector
-    group = min(n, FAN * n // heads) * (FLOAT * CANDIDATES + vector) + CANDIDATES * vector
+    group = TOGETHER * (FLOAT * CANDIDATES + 2 * vector) + 2 * CANDIDATES * vector
     columns = max(FAN, shape.parts)
     found = {
         "sample": Need(4 * min(n, TRAIN * shape.parts) * vector),

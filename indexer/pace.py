@@ -37,14 +37,15 @@ def core_seconds(shape: Shape, queries: int) -> dict[str, float]:
         "closure": 5 + 17.5 * wide,
         "settle": 1.0,
         "number": 0.2,
-        "encode": 12.3 * wide * coded,
         "pack": 0.0135 * postings,
         "truth": 11 * wide * queries / 1000,
     }
     found = {name: n * micros / 1e6 for name, micros in each.items()}
     trained = 7.3 if shape.kind == "pq" else 0.7
-    found["train"] = coded * trained * wide * min(n, SAMPLE) / SAMPLE
     found["calibrate"] = (15 + 7.5 * wide if coded else 11) * queries / 1000
+    if coded:
+        found["train"] = trained * wide * min(n, SAMPLE) / SAMPLE
+        found["encode"] = 12.3 * wide * n / 1e6
     return found
 
 

@@ -24,7 +24,7 @@ from longspan.indexer.store.space import inverse_norms
 from longspan.indexer.work import Job
 from longspan.indexer.workers import Workers
 
-TOGETHER = 64  # postings that are made together
+TOGETHER = 1 << 20  # bytes of postings that are made together
 SHARD = 1 << 30  # bytes of postings in a shard, about; a part is never split
 NO_NORMS = np.empty(0, np.float32)
 RECORDS = "records.npy"
@@ -92,13 +92,14 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
     low, high = int(first[parts[0]]), int(first[parts[-1] + 1])
     records = np.array(job.load(RECORDS)[low:high])
     number = job.load(NUMBER)
+    step = max(1, TOGETHER // (job.dials.posting_pages * store.PAGE))
     codes = open_vectors(job.draft / FIRST) if job.form.groups else None
 
     def made() -> Iterator[list[bytes]]:
         for part in parts:
             source = Source(job, entries_of(job, part)[0], int(first[part]), number, codes)
             count = len(source.entries.primary)
-            steps = [range(at, min(at + TOGETHER, count)) for at in range(0, count, TOGETHER)]
+            steps = [range(at, min(at + step, count)) for at in range(0, count, step)]
             yield from pool.each(partial(values_of, source, records[source.first - low :]), steps)
             advance(count)
 

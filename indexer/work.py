@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import IO, Any
 
 import numpy as np
@@ -28,7 +28,7 @@ BOUNDS = "bounds.npy"  # where each part begins among them
 
 # numpy reads an array's header by ast, which up to Python 3.11.7 fails in two threads at a time:
 # https://github.com/python/cpython/issues/106905
-PARSING = Lock()
+PARSING = RLock()
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,9 @@ class Job(Shape):
 
     def keep(self, name: str, make: Callable[[], Any]) -> Any:
         """Return what make gives, made once in this process for all units of this job."""
-        if name not in self._kept:
-            self._kept[name] = make()
+        with PARSING:
+            if name not in self._kept:
+                self._kept[name] = make()
         return self._kept[name]
 
     @cached_property
