@@ -1,7 +1,7 @@
 """The verbs that make and check an index: build, truth, info, verify."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from longspan.indexer.sizes import show_size
 
 if TYPE_CHECKING:
     from longspan.indexer.plan import Plan
+    from longspan.indexer.progress import Progress
     from longspan.indexer.store.manifest import Manifest
 
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @flags.threads
 @click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
 @click.option("--resume", is_flag=True, help="Go on with a build of INDEX that was cut off.")
+@flags.status
 @flags.tmp
 @flags.dials
 @flags.as_json
@@ -48,6 +50,7 @@ def build(
     threads: int | None,
     memory: int | None,
     resume: bool,
+    status: Path | None,
     tmp: Path | None,
     as_json: bool,
     **dials: Any,
@@ -65,13 +68,12 @@ def build(
     """
     config = flags.config_from(dials)
     from longspan.indexer.pipeline import build as build_index
-    from longspan.indexer.progress import Terminal
 
-    with hint_at_resuming(index):
+    with hint_at_resuming(index), told(status, index) as progress:
         manifest = build_index(
             source, index, metric=metric, ids=ids, queries=queries, payload=payload,
             threads=threads, memory_limit=memory, resume=resume, tmp=tmp, config=config,
-            progress=Terminal(), announce=announce,
+            progress=progress, announce=announce,
         )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
 
@@ -86,6 +88,14 @@ def announce(plan: "Plan") -> None:
         f"{show_size(plan.work)} meanwhile; about {duration(plan.seconds)}",
         err=True,
     )
+
+
+def told(status: Path | None, index: Path) -> AbstractContextManager["Progress"]:
+    """Give what is told how far the build is: the terminal, and a status file when one is named."""
+    from longspan.indexer.progress import Terminal
+    from longspan.indexer.status import status_file
+
+    return status_file(status, index, Terminal()) if status else nullcontext(Terminal())
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from longspan.indexer import flags
-from longspan.indexer.cli import describe
+from longspan.indexer.cli import describe, told
 from longspan.indexer.console import emit
 
 COUNT = click.IntRange(min=1)
@@ -73,6 +73,7 @@ def convert(
 @click.option("--queries", type=flags.PATH, help="Calibrate with these instead of held-out rows.")
 @flags.threads
 @click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
+@flags.status
 @flags.dials
 @flags.as_json
 def merge(
@@ -81,6 +82,7 @@ def merge(
     queries: Path | None,
     threads: int | None,
     memory: int | None,
+    status: Path | None,
     as_json: bool,
     **dials: Any,
 ) -> None:
@@ -95,13 +97,13 @@ def merge(
     if len(sources) < 2:
         raise click.UsageError("two indexes at least, and the name of the new one, are needed.")
     from longspan.indexer.merge import merge as merge_indexes
-    from longspan.indexer.progress import Terminal
 
     given = {name: value for name, value in dials.items() if value is not None}
-    manifest = merge_indexes(
-        sources, index, dials=given, queries=queries, threads=threads, memory_limit=memory,
-        progress=Terminal(),
-    )  # fmt: skip
+    with told(status, index) as progress:
+        manifest = merge_indexes(
+            sources, index, dials=given, queries=queries, threads=threads, memory_limit=memory,
+            progress=progress,
+        )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
 
 

@@ -30,6 +30,10 @@ tmp = click.option(
     help="Folder for copies of inputs that cannot be mapped: parquet, chunked HDF5, URLs. "
     "Default: beside the output, or the index.",
 )  # fmt: skip
+status = click.option(
+    "--status", metavar="FILE", type=PATH,
+    help="Keep a JSON file that tells other programs how far it is.",
+)  # fmt: skip
 
 
 def serving_memory(verb: Verb) -> Verb:

@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.indexer import proc
 from longspan.indexer.answers import Distances, Ids
-from longspan.indexer.errors import BadFile, LongspanError
+from longspan.indexer.errors import BadFile
 from longspan.indexer.reader import open_vectors
 from longspan.indexer.reader.staging import beside
 from longspan.indexer.truth import read_truth, recall
@@ -182,21 +183,12 @@ def judge(done: Run, settings: Settings, ids: Ids, distances: Distances) -> dict
 
 def disk_bytes() -> int:
     """Return the bytes that this process has had read from disks so far."""
-    return proc_field("/proc/self/io", "read_bytes")
+    return proc.field("/proc/self/io", "read_bytes")
 
 
 def memory() -> dict[str, int]:
     """Return the resident bytes of this process: all, and without pages of files."""
-    status = "/proc/self/status"
     return {
-        "rss_bytes": proc_field(status, "VmRSS") * 1024,
-        "rss_anon_bytes": proc_field(status, "RssAnon") * 1024,
+        "rss_bytes": proc.field(proc.STATUS, "VmRSS") * 1024,
+        "rss_anon_bytes": proc.field(proc.STATUS, "RssAnon") * 1024,
     }
-
-
-def proc_field(path: str, name: str) -> int:
-    """Return a number from a `name: number unit` line of a /proc file."""
-    for line in Path(path).read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1])
-    raise LongspanError(f"{path}: has no {name}")

@@ -43,7 +43,7 @@ def test_its_json_is_the_manifest(files: Path, tmp_path: Path) -> None:
 
 def test_progress_goes_to_stderr_in_plain_lines(files: Path, tmp_path: Path) -> None:
     done = succeeds("build", files / "base.npy", tmp_path / "index")
-    assert re.search(r"^pack: [\d,]+ \w+ in [\d.]+ s$", done.stderr, re.MULTILINE)
+    assert re.search(r"^pack: [\d,]+ \w+ in [\d.]+ s, [\d,.]+ MiB$", done.stderr, re.MULTILINE)
     assert "pack:" not in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     assert "\r" not in done.stdout + done.stderr

@@ -91,6 +91,14 @@ def test_dials_of_a_merge_take_the_place_of_the_first_indexs(parts: Path, tmp_pa
     assert (config["codec"], config["calibration"]) == ("raw", 10)
 
 
+def test_a_merge_keeps_a_status_file(parts: Path, tmp_path: Path) -> None:
+    file = tmp_path / "status.json"
+    succeeds("merge", parts / "b", parts / "c", tmp_path / "m", "--status", file)
+    said = json.loads(file.read_text())
+    assert (said["state"], said["index"]) == ("done", str(tmp_path / "m"))
+    assert list(said["stages"])[:2] == ["gather", "route"]
+
+
 def test_an_id_in_two_indexes_is_refused_before_anything_is_built(
     parts: Path, tmp_path: Path
 ) -> None:

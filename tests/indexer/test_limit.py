@@ -45,7 +45,16 @@ def test_a_build_keeps_to_its_memory_with_an_input_three_times_as_large(
     rows.flush()
     del rows
     build = [sys.executable, "-m", "longspan.service", "build", str(base), str(index)]
-    build += ["--memory", f"{LIMIT - CACHE}B", "--codec", "raw", "--heads", "1000", "--max-copies", "1"]
+    build += [
+        "--memory",
+        f"{LIMIT - CACHE}B",
+        "--codec",
+        "raw",
+        "--heads",
+        "1000",
+        "--max-copies",
+        "1",
+    ]
     build += ["--calibration", "10"]
     inside = ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh", *build]
     done = subprocess.run(inside, capture_output=True, text=True)
