@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from longspan.indexer import codec as codecs
+from longspan.indexer.partrows import PartRows
 from longspan.indexer.rows import FINAL, ORDER, heads_of, under_which
 from longspan.indexer.store.codec import FIRST, SCALARS, SECOND, Codec
 from longspan.indexer.work import Job
@@ -51,14 +52,14 @@ def encode(job: Job, part: int) -> None:
     under = under_which(job, np.arange(first, last)) - final["first_head"][part]
     places = job.load(ORDER)[first:last].astype(np.int64)
     made = [np.empty((last - first, codec.groups + scalars), np.uint8) for scalars in SCALARS]
+    vectors = PartRows.read(job, part)
     step = max(1, AT_ONCE // job.space.width)
     for start in range(0, last - first, step):
         some = slice(start, start + step)
-        lifted = job.space.lift(job.staged.take(places[some]))
+        lifted = job.space.lift(vectors.take(places[some]))
         records = codecs.encode(codec, job.space, lifted, heads[under[some]])
         for whole, record in zip(made, records, strict=True):
             whole[some] = record
-        job.staged.release(0, job.n)  # rows of other parts lie apart: each has mapped 16 pages
     for name, whole in zip((FIRST, SECOND), made, strict=True):
         job.save(records_in(name, part), whole)
 

@@ -72,8 +72,10 @@ def needs(shape: Shape, queries: int, largest: int | None = None) -> dict[str, N
     }
     if shape.form.groups:
         found["train"] = Need(int(TRAINED * min(n, SAMPLE) * vector) + heads * vector)
-        found["encode"] = Need(0, TURNED + part * (2 * shape.form.groups + 40))
-    found["pack"] = Need(BATCH + part * (copies + 1) * FLOAT + BATCH // 2)
+        found["encode"] = Need(
+            0, TURNED + part * (shape.form.row_bytes + 2 * shape.form.groups + 40)
+        )
+    found["pack"] = Need(BATCH + part * (shape.form.row_bytes + copies * FLOAT) + BATCH // 2)
     found["truth"] = Need(queries * CANDIDATE * 100, CHUNK_BYTES)
     found["calibrate"] = Need(calibration(shape, queries))
     return {name: Need(PROGRAM + need.once, need.unit) for name, need in found.items()}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from longspan.cext import posting
 from longspan.indexer.entries import Entries, entries_of
+from longspan.indexer.partrows import PartRows
 from longspan.indexer.progress import Advance
 from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.rows import FINAL, NUMBER
@@ -34,6 +35,7 @@ RECORDS = "records.npy"
 class Source:
     """What the postings of a part are made from.
 
+    vectors of the part, by place
     first   their first head
     number  (n,)  the row of each place
     codes   the first record of every row; None for raw postings
@@ -41,6 +43,7 @@ class Source:
 
     job: Job
     entries: Entries
+    vectors: PartRows
     first: int
     number: NDArray[np.uint32]
     codes: Vectors | None
@@ -97,7 +100,8 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
 
     def made() -> Iterator[list[bytes]]:
         for part in parts:
-            source = Source(job, entries_of(job, part)[0], int(first[part]), number, codes)
+            entries, vectors = entries_of(job, part)[0], PartRows.read(job, part)
+            source = Source(job, entries, vectors, int(first[part]), number, codes)
             count = len(source.entries.primary)
             steps = [range(at, min(at + step, count)) for at in range(0, count, step)]
             yield from pool.each(partial(values_of, source, records[source.first - low :]), steps)
@@ -115,7 +119,6 @@ def values_of(source: Source, records: NDArray[np.void], postings: range) -> lis
     pages = records["pages"][postings.start : postings.stop].tolist()
     values = [padded(blob, count) for blob, count in zip(blobs, pages, strict=True)]
     records["checksum"][postings.start : postings.stop] = [zlib.crc32(value) for value in values]
-    source.job.staged.release(0, source.job.n)
     if source.codes is not None:
         source.codes.release(0, source.codes.n)
     return values
@@ -137,7 +140,7 @@ def raw(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
     """Yield each posting, all of its entries vectors."""
     form = source.job.form
     for members in map(source.entries.of, postings):
-        rows = source.job.staged.take(members.astype(np.int64))
+        rows = source.vectors.take(members.astype(np.int64))
         inverses = inverse_norms(rows) if form.cosine else NO_NORMS
         blob = np.zeros(form.size(len(members), 0), np.uint8)
         posting.encode(rows.view(np.uint8), source.number[members], inverses, blob)
@@ -151,7 +154,7 @@ def coded(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
         return
     for index in postings:
         members, primary = source.entries.of(index), int(source.entries.primary[index])
-        rows = source.job.staged.take(members[:primary].astype(np.int64))
+        rows = source.vectors.take(members[:primary].astype(np.int64))
         copies = source.number[members[primary:]]
         inverses = inverse_norms(rows) if form.cosine else NO_NORMS
         blob = np.zeros(form.size(primary, len(copies)), np.uint8)
