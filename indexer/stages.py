@@ -33,7 +33,7 @@ class Stages:
         left = self.journal.left(name, units)
         with self.progress.stage(name, total, what) as advance:
             advance(total - sum(map(size_of, left)))
-            for number, _ in zip(left, self.pool.each(partial(unit, self.job), left), strict=True):
+            for number in self.pool.as_done(partial(unit, self.job), left):
                 self.note(name, number)
                 advance(size_of(number))
 

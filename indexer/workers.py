@@ -7,10 +7,12 @@ of workers, so the result is the same for any number of them.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -38,6 +40,28 @@ class Workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+    def as_done(
+        self, work: Callable[[Item], object], items: Iterable[Item]
+    ) -> Generator[Item, None, None]:
+        """Yield each item as soon as it is worked on, in any order; the first error ends it."""
+        return as_done(partial(self._pool.submit, work), items, AHEAD * self.threads)
+
+
+def as_done(
+    submit: Callable[[Item], Future[Any]], items: Iterable[Item], most: int
+) -> Generator[Item, None, None]:
+    """Yield each item as soon as its future is done, in any order; the first error ends it.
+
+    submit  gives the future of an item; no more than most are under way
+    """
+    left = iter(items)
+    running = {submit(item): item for item in islice(left, most)}
+    while running:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            future.result()
+            yield running.pop(future)
+            running |= {submit(item): item for item in islice(left, 1)}
 
 
 @contextmanager
