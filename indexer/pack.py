@@ -102,9 +102,9 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
             job.staged.release(0, job.n)
             advance(count)
 
-    path = job.draft / shard_name(shard)
-    store.load(path, low, chain.from_iterable(made()), int(records["pages"].sum()))
-    records["offset"] = store.locate(path, low, high)
+    with job.making(job.draft / shard_name(shard)) as path:
+        store.load(path, low, chain.from_iterable(made()), int(records["pages"].sum()))
+        records["offset"] = store.locate(path, low, high)
     job.save(f"records-{shard:05}.npy", records)
 
 

@@ -83,7 +83,7 @@ class Stages:
         written.extend(kept)
         self.make_safe()
         for path in self.job.work.glob(pattern):
-            path.unlink()
+            path.unlink(missing_ok=True)  # or a process taken for dead has just renamed it
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,9 +75,18 @@ class Job:
     @contextmanager
     def replacing(self, path: Path) -> Iterator[IO[bytes]]:
         """Give a file to write; it appears at path when the block ends well."""
-        unfinished = path.with_name(path.name + UNFINISHED)
-        with unfinished.open("wb") as file:
+        with self.making(path) as unfinished, unfinished.open("wb") as file:
             yield file
+
+    @contextmanager
+    def making(self, path: Path) -> Iterator[Path]:
+        """Give the path of a file to make; it appears at path when the block ends well.
+
+        Why a name that no other has: a unit may be run again while a process that was taken for
+        dead still writes. And in the working directory, as all that lies in the draft is published.
+        """
+        unfinished = self.work / f"{path.name}.{uuid4().hex}{UNFINISHED}"
+        yield unfinished
         unfinished.replace(path)
         self.written.append(path)
 
