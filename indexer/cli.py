@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from longspan.indexer import flags
+from longspan.indexer.config import EXECUTORS, LOCAL
 from longspan.indexer.console import CHECK_FAILED, aligned, emit
 from longspan.indexer.sizes import show_size
 
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 @click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
 @click.option("--resume", is_flag=True, help="Go on with a build of INDEX that was cut off.")
 @flags.tmp
+@click.option(
+    "--executor", type=click.Choice(EXECUTORS), default=LOCAL, show_default=True,
+    help="Where to work: threads here, or a Ray cluster with shared storage (docs/ray.md).",
+)  # fmt: skip
+@click.option(
+    "--address", metavar="HOST:PORT",
+    help="The Ray cluster. Default: one that Ray finds, or one of this machine for the build.",
+)  # fmt: skip
 @flags.dials
 @flags.as_json
 def build(
@@ -48,6 +57,8 @@ def build(
     memory: int | None,
     resume: bool,
     tmp: Path | None,
+    executor: str,
+    address: str | None,
     as_json: bool,
     **dials: Any,
 ) -> None:
@@ -69,8 +80,8 @@ def build(
     with hint_at_resuming(index):
         manifest = build_index(
             source, index, metric=metric, ids=ids, queries=queries, payload=payload,
-            threads=threads, memory_limit=memory, resume=resume, tmp=tmp, config=config,
-            progress=Terminal(),
+            threads=threads, memory_limit=memory, resume=resume, tmp=tmp, executor=executor,
+            address=address, config=config, progress=Terminal(),
         )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
 

@@ -2,38 +2,66 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
+from longspan.indexer.executor import Executor, Threads
 from longspan.indexer.journal import Journal
 from longspan.indexer.progress import Advance, Progress
-from longspan.indexer.work import Job
-from longspan.indexer.workers import Workers
+from longspan.indexer.work import Job, Unit
+from longspan.indexer.workers import Workers, workers
 
 SAFE_EVERY = 5.0  # seconds: what a kill or a power cut may cost, besides the units at work
 
-Unit = Callable[[Job, int], None]
+Shared = Callable[[Job, int, Workers, Advance], None]  # a unit that all workers do together
 
 
 class Stages:
-    """The stages of one build; seconds has how long each took in this process."""
+    """The stages of one build; seconds has how long each took in this process.
 
-    def __init__(self, job: Job, journal: Journal, pool: Workers, progress: Progress) -> None:
+    pool       of this process
+    elsewhere  runs the units of most stages; None: the pool does
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        journal: Journal,
+        pool: Workers,
+        progress: Progress,
+        elsewhere: Executor | None = None,
+    ) -> None:
         self.job, self.journal, self.pool, self.progress = job, journal, pool, progress
+        self.here: Executor = Threads(pool)
+        self.executor = elsewhere or self.here
         self.seconds: dict[str, float] = {}
         self.pending: list[tuple[str, int]] = []
         self.safe_at = time.monotonic()
 
     def each(
-        self, name: str, unit: Unit, units: Sequence[int], size_of: Callable[[int], int], what: str
+        self,
+        name: str,
+        unit: Unit,
+        units: Sequence[int],
+        size_of: Callable[[int], int],
+        what: str,
+        *,
+        here: bool = False,
     ) -> None:
-        """Run a unit of work for each number, side by side; sizes are told as so many of what."""
+        """Run a unit of work for each number, side by side; sizes are told as so many of what.
+
+        here  on threads of this process, wherever other units run
+        """
+        executor = self.here if here else self.executor
         total = sum(map(size_of, units))
         left = self.journal.left(name, units)
-        with self.progress.stage(name, total, what) as advance:
+        with (
+            self.progress.stage(name, total, what) as advance,
+            closing(executor.each(unit, self.job, left)) as done,
+        ):
             advance(total - sum(map(size_of, left)))
-            for number in self.pool.as_done(partial(unit, self.job), left):
+            for number in done:
                 self.note(name, number)
                 advance(size_of(number))
 
@@ -44,14 +72,12 @@ class Stages:
             self.job.written.extend(self.job.draft.iterdir())
             self.note(name, 0)
 
-    def in_turn(
-        self,
-        name: str,
-        unit: Callable[[Job, int, Workers, Advance], None],
-        sizes: Sequence[int],
-        what: str,
-    ) -> None:
-        """Run units one after the other, each of which is done by all workers."""
+    def in_turn(self, name: str, unit: Shared, sizes: Sequence[int], what: str) -> None:
+        """Run units one after the other, each by all workers; elsewhere each by one worker."""
+        if self.executor.elsewhere:
+            alone = partial(run_alone, unit)
+            self.each(name, alone, range(len(sizes)), sizes.__getitem__, what)
+            return
         left = self.journal.left(name, range(len(sizes)))
         with self.progress.stage(name, sum(sizes), what) as advance:
             advance(sum(sizes) - sum(sizes[number] for number in left))
@@ -91,3 +117,9 @@ class Stages:
         start = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - start, 3)
+
+
+def run_alone(unit: Shared, job: Job, number: int) -> None:
+    """Run a unit with one worker of its own."""
+    with workers(1) as pool:
+        unit(job, number, pool, lambda n: None)

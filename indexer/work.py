@@ -25,6 +25,8 @@ from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.store.space import HeadSpace
 
 INPUT = "input"
+Unit = Callable[["Job", int], None]
+
 UNFINISHED = ".tmp"  # ends the names of files that are being written
 STAGED = "vectors.npy"  # the input's vectors, those of one part together
 
@@ -33,7 +35,8 @@ STAGED = "vectors.npy"  # the input's vectors, those of one part together
 class Job:
     """What every unit of a build knows; small, and the same for all of them.
 
-    source  file of the vectors
+    source  file of the vectors; of those that are a copy which only one process has, where another
+            copy lies when others need it
     work    directory of the files that are for the build alone
     draft   directory of the files of the index
     kind    of the codec, and the reason for it

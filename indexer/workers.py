@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -45,7 +44,7 @@ class Workers:
         self, work: Callable[[Item], object], items: Iterable[Item]
     ) -> Generator[Item, None, None]:
         """Yield each item as soon as it is worked on, in any order; the first error ends it."""
-        return as_done(partial(self._pool.submit, work), items, AHEAD * self.threads)
+        return as_done(lambda item: self._pool.submit(work, item), items, AHEAD * self.threads)
 
 
 def as_done(
