@@ -57,7 +57,7 @@ def join(address: str | None) -> None:
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, logging_level=ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise BadConfig(f"no Ray cluster at {address}: {error}") from error
+        raise BadConfig(f"no Ray cluster at {address or 'hand'}: {error}") from error
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # Ray has set its own
