@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from longspan.indexer import flags
+from longspan.indexer.config import EXECUTORS, LOCAL
 from longspan.indexer.console import CHECK_FAILED, aligned, emit
 from longspan.indexer.sizes import show_size
 
@@ -38,6 +39,14 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on with a build of INDEX that was cut off.")
 @flags.status
 @flags.tmp
+@click.option(
+    "--executor", type=click.Choice(EXECUTORS), default=LOCAL, show_default=True,
+    help="Where to work: threads here, or a Ray cluster with shared storage (docs/ray.md).",
+)  # fmt: skip
+@click.option(
+    "--address", metavar="HOST:PORT",
+    help="The Ray cluster. Default: one that Ray finds, or one of this machine for the build.",
+)  # fmt: skip
 @flags.dials
 @flags.as_json
 def build(
@@ -52,6 +61,8 @@ def build(
     resume: bool,
     status: Path | None,
     tmp: Path | None,
+    executor: str,
+    address: str | None,
     as_json: bool,
     **dials: Any,
 ) -> None:
@@ -72,8 +83,8 @@ def build(
     with hint_at_resuming(index), told(status, index) as progress:
         manifest = build_index(
             source, index, metric=metric, ids=ids, queries=queries, payload=payload,
-            threads=threads, memory_limit=memory, resume=resume, tmp=tmp, config=config,
-            progress=progress, announce=announce,
+            threads=threads, memory_limit=memory, resume=resume, tmp=tmp, executor=executor,
+            address=address, config=config, progress=progress, announce=announce,
         )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
 

@@ -11,6 +11,7 @@ from longspan.indexer.errors import BadConfig
 
 METRICS = ("l2", "ip", "cosine")
 CODECS = ("auto", "raw", "pq", "rabitq")
+EXECUTORS = LOCAL, RAY = "local", "ray"
 
 
 def knob(default: Any, low: float, high: float, help: str) -> Any:

@@ -107,9 +107,9 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
             yield from pool.each(partial(values_of, source, records[source.first - low :]), steps)
             advance(count)
 
-    path = job.draft / shard_name(shard)
-    store.load(path, low, chain.from_iterable(made()), int(records["pages"].sum()))
-    records["offset"] = store.locate(path, low, high)
+    with job.making(job.draft / shard_name(shard)) as path:
+        store.load(path, low, chain.from_iterable(made()), int(records["pages"].sum()))
+        records["offset"] = store.locate(path, low, high)
     job.save(f"records-{shard:05}.npy", records)
 
 

@@ -28,8 +28,9 @@ from longspan.indexer import (
 )
 from longspan.indexer import payload as payloads
 from longspan.indexer.budget import Budget
-from longspan.indexer.config import METRICS, BuildConfig
+from longspan.indexer.config import LOCAL, METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile
+from longspan.indexer.executor import connection
 from longspan.indexer.ids import read_ids
 from longspan.indexer.journal import can_go_on, check_same, opened
 from longspan.indexer.plan import Plan, planned
@@ -65,6 +66,8 @@ def build(
     memory_limit: int | None = None,
     resume: bool = False,
     tmp: str | Path | None = None,
+    executor: str = LOCAL,
+    address: str | None = None,
     config: BuildConfig | None = None,
     progress: Progress = SILENT,
     announce: Callable[[Plan], None] | None = None,
@@ -74,20 +77,24 @@ def build(
     ids           file of the vectors' names; default: their row numbers in source
     queries       file of calibration queries; default: a sample of the vectors
     payload       file of a JSON object for every vector (longspan.indexer.payload)
-    memory_limit  bytes; DoesNotFit when the build would take more
+    threads       units of work at a time: default, every core there is
+    memory_limit  bytes; DoesNotFit when the build would take more; with Ray each of its processes
     resume        go on with a build of this index that was cut off, if there is one
     tmp           folder for copies of inputs that cannot be mapped; default: beside the index
+    executor      `local`, threads of this process, or `ray`, a cluster (docs/ray.md)
+    address       HOST:PORT of the Ray cluster; default: the one that Ray finds or starts
     announce      told the plan before any work is done
     Any BadInput is raised before something is written, CannotResume among them: another input or
     other dials than those of the build that was cut off.
     """
     config = config or BuildConfig()
+    connect = connection(executor, address, threads)
     publish.refuse_existing(Path(index))
     folder = Path(tmp) if tmp else beside(index)
     given = read(source, metric, ids, queries, folder, progress)
     vectors, job = given.vectors, job_of(given, Path(index), config)
     asked = min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = (threads if executor == LOCAL else None) or len(os.sched_getaffinity(0))
     budget = Budget(job, asked, bool(payload), memory_limit)
     budget.check()
     if announce:
@@ -99,16 +106,18 @@ def build(
         check_same(place, building)
     with (
         payloads.opened(payload, vectors.n, Path(index)) as objects,
+        connect(beside(index), None if vectors.copied else job.source) as elsewhere,
         publish.publishing(Path(index), resume),
         opened(place, building, resume) as journal,
         workers(threads) as pool,
     ):
         if not resume:
             wanted = footprint.most(job) + (objects.disk if objects else 0)
+            wanted += vectors.n * job.form.row_bytes if elsewhere and vectors.copied else 0
             publish.require_space(place, wanted)
         if given.names is not None:
             job.save(rows.NAMES, given.names)
-        stages = Stages(job, journal, pool, progress, budget.at_once)
+        stages = Stages(job, journal, pool, progress, budget.at_once, elsewhere)
         try:
             make(stages)
             if objects:
@@ -156,10 +165,10 @@ def job_of(given: Given, index: Path, config: BuildConfig) -> Job:
     """Return what the units of the build know, its dials chosen."""
     vectors, space = given.vectors, given.space
     place = publish.workplace(index).absolute()
-    remote = "://" in str(given.source)
+    shared = place / publish.WORK / staging.SHARED
     job = Job(
         **vars(shape_of(vectors.n, space, config)),
-        source=str(given.source) if remote else str(Path(given.source).absolute()),
+        source=str(shared if vectors.copied else Path(given.source).absolute()),
         work=place / publish.WORK,
         draft=place / publish.DRAFT,
     )
@@ -219,11 +228,14 @@ def make(stages: Stages) -> None:
     in_chunk, in_part = partial(staging.vectors_of, job), job.vectors_of
     with stages.timed("stage"):
         chunks = staging.chunks_of(job)
+        if stages.executor.elsewhere and job.input.copied:
+            stages.once("share", lambda: staging.share(job, stages.progress))
         stages.once("sample", lambda: staging.train(job))
         stages.each("route", staging.route, chunks, in_chunk, "vectors")
         stages.once("lay out", lambda: staging.lay_out(job))
-        stages.each("stage", staging.place, chunks, in_chunk, "vectors")
+        stages.each("stage", staging.place, chunks, in_chunk, "vectors", here=True)
         stages.discard("labels-*")
+        stages.discard(staging.SHARED)
     with stages.timed("cluster"):
         stages.each("cluster", cluster.grow, job.filled, in_part, "vectors")
         stages.once("tree", lambda: cluster.join(job))

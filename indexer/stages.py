@@ -2,22 +2,28 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
+from longspan.indexer.executor import Executor, Threads
 from longspan.indexer.journal import Journal
 from longspan.indexer.progress import Advance, Progress
-from longspan.indexer.work import Job
-from longspan.indexer.workers import Workers
+from longspan.indexer.work import Job, Unit
+from longspan.indexer.workers import Workers, workers
 
 SAFE_EVERY = 5.0  # seconds: what a kill or a power cut may cost, besides the units at work
 
-Unit = Callable[[Job, int], None]
+Shared = Callable[[Job, int, Workers, Advance], None]  # a unit that all workers do together
 
 
 class Stages:
-    """The stages of one build; seconds has how long each took in this process."""
+    """The stages of one build; seconds has how long each took in this process.
+
+    pool       of this process
+    at_once    gives how many units of a stage may be at work in it, of so many threads
+    elsewhere  runs the units of most stages; None: the pool does
+    """
 
     def __init__(
         self,
@@ -26,24 +32,40 @@ class Stages:
         pool: Workers,
         progress: Progress,
         at_once: Callable[[str, int], int],
+        elsewhere: Executor | None = None,
     ) -> None:
         self.job, self.journal, self.pool, self.progress = job, journal, pool, progress
         self.at_once = at_once
+        self.here: Executor = Threads(pool)
+        self.executor = elsewhere or self.here
         self.seconds: dict[str, float] = {}
         self.pending: list[tuple[str, int]] = []
         self.safe_at = time.monotonic()
 
     def each(
-        self, name: str, unit: Unit, units: Sequence[int], size_of: Callable[[int], int], what: str
+        self,
+        name: str,
+        unit: Unit,
+        units: Sequence[int],
+        size_of: Callable[[int], int],
+        what: str,
+        *,
+        here: bool = False,
     ) -> None:
-        """Run a unit of work for each number, side by side; sizes are told as so many of what."""
+        """Run a unit of work for each number, side by side; sizes are told as so many of what.
+
+        here  on threads of this process, wherever other units run
+        """
+        executor = self.here if here else self.executor
         total = sum(map(size_of, units))
         left = self.journal.left(name, units)
-        with self.progress.stage(name, total, what) as advance:
+        most = None if executor.elsewhere else self.at_once(name, self.pool.threads)
+        with (
+            self.progress.stage(name, total, what) as advance,
+            closing(executor.each(unit, self.job, left, most)) as done,
+        ):
             advance(total - sum(map(size_of, left)))
-            ahead = self.at_once(name, self.pool.threads)
-            done = self.pool.each(partial(unit, self.job), left, ahead)
-            for number, _ in zip(left, done, strict=True):
+            for number in done:
                 self.note(name, number)
                 advance(size_of(number))
 
@@ -54,14 +76,12 @@ class Stages:
             self.job.written.extend(self.job.draft.iterdir())
             self.note(name, 0)
 
-    def in_turn(
-        self,
-        name: str,
-        unit: Callable[[Job, int, Workers, Advance], None],
-        sizes: Sequence[int],
-        what: str,
-    ) -> None:
-        """Run units one after the other, each of which is done by all workers."""
+    def in_turn(self, name: str, unit: Shared, sizes: Sequence[int], what: str) -> None:
+        """Run units one after the other, each by all workers; elsewhere each by one worker."""
+        if self.executor.elsewhere:
+            alone = partial(run_alone, unit)
+            self.each(name, alone, range(len(sizes)), sizes.__getitem__, what)
+            return
         left = self.journal.left(name, range(len(sizes)))
         with self.progress.stage(name, sum(sizes), what) as advance:
             advance(sum(sizes) - sum(sizes[number] for number in left))
@@ -93,7 +113,7 @@ class Stages:
         written.extend(kept)
         self.make_safe()
         for path in self.job.work.glob(pattern):
-            path.unlink()
+            path.unlink(missing_ok=True)  # or a process taken for dead has just renamed it
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -101,3 +121,9 @@ class Stages:
         start = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - start, 3)
+
+
+def run_alone(unit: Shared, job: Job, number: int) -> None:
+    """Run a unit with one worker of its own."""
+    with workers(1) as pool:
+        unit(job, number, pool, lambda n: None)

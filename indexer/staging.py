@@ -7,17 +7,21 @@ read in order, fits into memory whatever the input's size.
 
 import os
 from math import ceil
+from pathlib import Path
 
 import numpy as np
 
 from longspan.indexer.balance import balanced_kmeans, cheapest
+from longspan.indexer.progress import Progress
 from longspan.indexer.work import BOUNDS, STAGED, Job
+from longspan.indexer.writer import copy, writing
 
 TRAIN = 256  # vectors a centre that its training sees at most, as in faiss
 ROUTE = 2 << 20  # values of the vectors that are routed at once
 CHUNK = 32 << 20  # bytes of the input that are one unit
 
 TOP, ORIGIN = "top.npy", "origin.npy"
+SHARED = "shared.npy"  # a copy of an input that only the process that opened it can read
 
 
 def chunks_of(job: Job) -> range:
@@ -40,6 +44,17 @@ def vectors_of(job: Job, chunk: int) -> int:
     """Return how many vectors a unit of the input has."""
     start, stop = rows_of(job, chunk)
     return stop - start
+
+
+def share(job: Job, progress: Progress) -> None:
+    """Write the vectors of the input where other processes can read them."""
+    vectors, path = job.input, Path(job.source)
+    path.unlink(missing_ok=True)  # of a build that was cut off before it noted it
+    with (
+        writing(path, job.n, vectors.dim, vectors.dtype_name) as write,
+        progress.stage("share", job.n, "vectors") as advance,
+    ):
+        copy(vectors, range(job.n), vectors.dtype_name, write, advance)
 
 
 def train(job: Job) -> None:
@@ -82,7 +97,11 @@ def lay_out(job: Job) -> None:
 
 
 def place(job: Job, chunk: int) -> None:
-    """Copy the vectors of a unit of the input to their places, and note where they came from."""
+    """Copy the vectors of a unit of the input to their places, and note where they came from.
+
+    All units write into the same two files, which machines that share a disk over a network must
+    not: NFS may write a page back whole, with what another has written in it meanwhile undone.
+    """
     vectors, labels, runs = (
         job.input,
         job.load(labels_of(chunk)),

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from threading import RLock
 from typing import IO, Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.shape import Shape
 
 INPUT = "input"
+Unit = Callable[["Job", int], None]
+
 UNFINISHED = ".tmp"  # ends the names of files that are being written
 STAGED = "vectors.npy"  # the input's vectors, those of one part together
 BOUNDS = "bounds.npy"  # where each part begins among them
@@ -35,7 +38,8 @@ PARSING = RLock()
 class Job(Shape):
     """What every unit of a build knows; small, and the same for all of them.
 
-    source  file of the vectors
+    source  file of the vectors; of those that are a copy which only one process has, where another
+            copy lies when others need it
     work    directory of the files that are for the build alone
     draft   directory of the files of the index
     """
@@ -75,9 +79,18 @@ class Job(Shape):
     @contextmanager
     def replacing(self, path: Path) -> Iterator[IO[bytes]]:
         """Give a file to write; it appears at path when the block ends well."""
-        unfinished = path.with_name(path.name + UNFINISHED)
-        with unfinished.open("wb") as file:
+        with self.making(path) as unfinished, unfinished.open("wb") as file:
             yield file
+
+    @contextmanager
+    def making(self, path: Path) -> Iterator[Path]:
+        """Give the path of a file to make; it appears at path when the block ends well.
+
+        Why a name that no other has: a unit may be run again while a process that was taken for
+        dead still writes. And in the working directory, as all that lies in the draft is published.
+        """
+        unfinished = self.work / f"{path.name}.{uuid4().hex}{UNFINISHED}"
+        yield unfinished
         unfinished.replace(path)
         self.written.append(path)
 

@@ -7,10 +7,11 @@ of workers, so the result is the same for any number of them.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TypeVar
+from itertools import islice
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -26,21 +27,44 @@ class Workers:
     def __init__(self, pool: ThreadPoolExecutor, threads: int) -> None:
         self._pool, self.threads = pool, threads
 
-    def each(
-        self, work: Callable[[Item], Result], items: Iterable[Item], ahead: int | None = None
-    ) -> Iterator[Result]:
+    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield work(item) in the order of the items; the first error ends it.
 
-        ahead  items at most that are at work or wait to be taken; default: a few a thread
+        Results wait for whoever takes them, but never more than a few a thread.
         """
-        most = ahead or AHEAD * self.threads
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(self._pool.submit(work, item))
-            if len(waiting) >= most:
+            if len(waiting) > AHEAD * self.threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+    def as_done(
+        self, work: Callable[[Item], object], items: Iterable[Item], most: int | None = None
+    ) -> Generator[Item, None, None]:
+        """Yield each item as soon as it is worked on, in any order; the first error ends it.
+
+        most  items at work at once; default: one a thread, and more that wait for it
+        """
+        most = most if most and most < self.threads else AHEAD * self.threads
+        return as_done(lambda item: self._pool.submit(work, item), items, most)
+
+
+def as_done(
+    submit: Callable[[Item], Future[Any]], items: Iterable[Item], most: int
+) -> Generator[Item, None, None]:
+    """Yield each item as soon as its future is done, in any order; the first error ends it.
+
+    submit  gives the future of an item; no more than most are under way
+    """
+    left = iter(items)
+    running = {submit(item): item for item in islice(left, most)}
+    while running:
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            future.result()
+            yield running.pop(future)
+            running |= {submit(item): item for item in islice(left, 1)}
 
 
 @contextmanager

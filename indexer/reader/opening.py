@@ -50,7 +50,8 @@ def open_vectors(path: str | Path, tmp: Path | None = None, progress: Progress =
         found = [each for each in found if each.rows.layout.n] or found[:1]  # a shard may be empty
         for each in found:
             _check_shape(each, found[0])
-        return Vectors(address, _mapped(address, found, tmp, progress))
+        copied = any(each.rows.chunks or each.address.remote for each in found)
+        return Vectors(address, _mapped(address, found, tmp, progress), copied)
 
 
 def _found(address: Address, files: ExitStack, tmp: Path | None, progress: Progress) -> Found:

@@ -22,11 +22,13 @@ class Vectors:
     Reading is thread-safe. The pages read are the kernel's to take back, but count as resident
     until it does: a reader of all rows calls `release` behind itself. What `rows` and `take` say
     against a row names its file, and counts from the first row of that.
+
+    copied  whether some are in a copy without a name, which no other process can open
     """
 
-    def __init__(self, path: Address, parts: Sequence[Mapped]) -> None:
+    def __init__(self, path: Address, parts: Sequence[Mapped], copied: bool) -> None:
         layout = parts[0].layout
-        self.path = path
+        self.path, self.copied = path, copied
         self.dim, self.dtype = layout.dim, layout.dtype
         self.dtype_name = NAMES[layout.dtype]
         self._parts = parts

@@ -1,6 +1,5 @@
 """Builds that are cut off and gone on with: nothing is lost, and nothing tells them apart."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,24 +12,12 @@ from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import CannotResume
 from longspan.indexer.journal import NAME, differences
-from longspan.indexer.progress import SILENT
 from longspan.indexer.publish import workplace
 from longspan.indexer.store.manifest import NAME as MANIFEST
+from tests.builds import Stop, content
 from tests.data import clusters
 
 CONFIG = BuildConfig(codec="pq", calibration=30)
-
-
-class Stop:
-    """Interrupts a build when a stage begins."""
-
-    def __init__(self, stage: str) -> None:
-        self.name = stage
-
-    def stage(self, name: str, total: int, unit: str) -> Any:
-        if name == self.name:
-            raise KeyboardInterrupt
-        return SILENT.stage(name, total, unit)
 
 
 @pytest.fixture
@@ -38,15 +25,6 @@ def base(tmp_path: Path) -> Path:
     rows = clusters(np.random.default_rng(7), n=6000, dim=16).base
     np.save(tmp_path / "base.npy", rows)
     return tmp_path / "base.npy"
-
-
-def content(index: Path) -> dict[str, Any]:
-    """Return all of an index that does not say when it was made and how long that took."""
-    found: dict[str, Any] = {path.name: path.read_bytes() for path in index.iterdir()}
-    manifest = json.loads(found.pop(MANIFEST))
-    for name in ("created", "stages", "checksum", "name"):
-        del manifest[name]
-    return {**found, MANIFEST: manifest}
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,20 @@ def test_staging_keeps_every_vector_with_its_number_and_equal_parts_together(
         assert (cheapest(rows - top.mean(axis=0), top - top.mean(axis=0)) == part).all()
 
 
+def test_two_attempts_at_one_file_do_not_meet(tmp_path: Path) -> None:
+    job = job_for(tmp_path, np.ones((9, 4), np.float32))
+    path = job.draft / "file"
+    with job.replacing(path) as first:
+        first.write(b"who")
+        with job.replacing(path) as second:
+            second.write(b"whole")
+            assert list(job.draft.iterdir()) == []
+        assert path.read_bytes() == b"whole"
+        first.write(b"le")
+    assert path.read_bytes() == b"whole"
+    assert [*job.work.iterdir(), *job.draft.iterdir()] == [path]
+
+
 def test_the_tree_has_about_the_heads_wanted_and_groups_hold_every_vector(tmp_path: Path) -> None:
     job = job_for(tmp_path, clusters(np.random.default_rng(5)).base, heads=400)
     tree = grow(job)

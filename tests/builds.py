@@ -1,0 +1,29 @@
+"""Builds that are cut off, and what an index holds that must not depend on how it was built."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from longspan.indexer.progress import SILENT
+from longspan.indexer.store.manifest import NAME as MANIFEST
+
+
+class Stop:
+    """Interrupts a build when a stage begins."""
+
+    def __init__(self, stage: str) -> None:
+        self.name = stage
+
+    def stage(self, name: str, total: int, unit: str) -> Any:
+        if name == self.name:
+            raise KeyboardInterrupt
+        return SILENT.stage(name, total, unit)
+
+
+def content(index: Path) -> dict[str, Any]:
+    """Return all of an index that does not say when it was made and how long that took."""
+    found: dict[str, Any] = {path.name: path.read_bytes() for path in index.iterdir()}
+    manifest = json.loads(found.pop(MANIFEST))
+    for name in ("created", "stages", "checksum", "name"):
+        del manifest[name]
+    return {**found, MANIFEST: manifest}
