@@ -38,7 +38,7 @@ def tiny_index(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> B
     """tiny_index(metric="l2", dtype="f32") -> the published index of `clustered`, built once.
 
     Tests share it: who changes a file copies the directory first. Its queries are
-    `as_dtype(clustered, dtype).queries`.
+    `as_dtype(clustered, dtype).queries`. Only f32 is calibrated well enough to ask for a recall.
     """
     built: dict[tuple[str, str], Path] = {}
 
@@ -46,7 +46,8 @@ def tiny_index(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> B
         if (metric, dtype) not in built:
             directory = tmp_path_factory.mktemp(f"index-{metric}-{dtype}")
             base = as_dtype(clustered, dtype).base
-            built[metric, dtype] = _build(directory, base, metric=metric)
+            calibration = 1000 if dtype == "f32" else 100
+            built[metric, dtype] = _build(directory, base, metric=metric, calibration=calibration)
         return built[metric, dtype]
 
     return index

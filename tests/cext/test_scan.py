@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longspan.cext import posting
@@ -42,6 +42,7 @@ def store(
 
 @pytest.mark.parametrize("dtype", CODES)
 @pytest.mark.parametrize("metric", METRICS)
+@settings(max_examples=40)  # of each of the twelve
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 60), dim=st.integers(1, 40),
        k=st.integers(1, 70), copies=st.integers(1, 4))  # fmt: skip
 def test_scanning_all_postings_equals_brute_force(

@@ -4,6 +4,9 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
 
 from longspan.indexer.config import BuildConfig
 from tests.cli.command import longspan, succeeds
@@ -62,3 +65,12 @@ def test_the_indexer_has_its_verbs_without_the_server() -> None:
 def test_no_verb_and_unknown_verbs_and_flags_are_usage_errors() -> None:
     for arguments in ([], ["destroy"], ["build"], ["build", "a", "b", "--fast"]):
         assert longspan(*arguments).returncode == 2
+
+
+def test_a_refusal_is_one_line_and_its_exit_code(tmp_path: Path) -> None:
+    np.save(tmp_path / "base.npy", np.ones((5, 3), np.float32))
+    for vectors, code in (("none.npy", 2), ("base.npy", 4)):
+        done = longspan("build", vectors, "index", "--memory", "1kB", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert re.fullmatch(r"error: .+\n", done.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["base.npy"]

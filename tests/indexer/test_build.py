@@ -1,6 +1,7 @@
 """A build as a whole: what it promises, what it refuses, and that it leaves nothing behind."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -200,7 +201,7 @@ def test_a_dial_out_of_range_is_refused(knob: str, value: float) -> None:
 def test_a_killed_build_leaves_no_index_and_does_not_hinder_a_fresh_one(
     tmp_path: Path, stage: str
 ) -> None:
-    rows = np.random.default_rng(1).normal(size=(20_000, 16)).astype(np.float32)
+    rows = np.random.default_rng(1).normal(size=(8000, 16)).astype(np.float32)
     np.save(tmp_path / "base.npy", rows)
     command = [sys.executable, "-m", "longspan.service", "build", "base.npy", "index"]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as child:
@@ -219,7 +220,7 @@ def test_a_killed_build_leaves_no_index_and_does_not_hinder_a_fresh_one(
 
 @pytest.mark.parametrize(("codec", "groups"), [("raw", 0), ("pq", 8)])
 def test_build_keeps_to_the_memory_it_announces(tmp_path: Path, codec: str, groups: int) -> None:
-    rows = np.random.default_rng(1).integers(0, 255, (200_000, 64)).astype(np.uint8)
+    rows = np.random.default_rng(1).integers(0, 255, (100_000, 64)).astype(np.uint8)
     np.save(tmp_path / "base.npy", rows)
     code = (
         f"codec, groups = {codec!r}, {groups}\n"
@@ -260,9 +261,9 @@ def test_a_cut_file_is_refused_on_opening(tmp_index: BuildIndex) -> None:
 
 @pytest.mark.parametrize("name", ["heads.npy", "tree.npy", "children.npy", "directory.npy"])
 def test_a_flipped_byte_in_a_file_that_is_kept_in_memory_is_refused_on_opening(
-    tmp_index: BuildIndex, name: str
+    tiny_index: BuildIndex, tmp_path: Path, name: str
 ) -> None:
-    path = tmp_index(np.random.default_rng(1).normal(size=(3000, 4)).astype(np.float32))
+    path = shutil.copytree(tiny_index(), tmp_path / "index")
     content = bytearray((path / name).read_bytes())
     content[-2] ^= 1
     (path / name).write_bytes(content)

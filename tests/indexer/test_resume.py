@@ -22,7 +22,7 @@ CONFIG = BuildConfig(codec="pq", calibration=30)
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    rows = clusters(np.random.default_rng(7), n=6000, dim=16).base
+    rows = clusters(np.random.default_rng(7), n=3000, dim=16).base
     np.save(tmp_path / "base.npy", rows)
     return tmp_path / "base.npy"
 
@@ -46,7 +46,7 @@ def test_a_build_that_goes_on_gives_what_an_undisturbed_one_gives(
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return the content of an index that was built in one go."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    np.save(folder / "base.npy", clusters(np.random.default_rng(7), n=6000, dim=16).base)
+    np.save(folder / "base.npy", clusters(np.random.default_rng(7), n=3000, dim=16).base)
     build(folder / "base.npy", folder / "index", config=CONFIG)
     return content(folder / "index")
 

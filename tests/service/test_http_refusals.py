@@ -256,7 +256,7 @@ JSON_VALUES = st.recursive(
 FIELDS = ["vector", "vectors", "k", "recall", "params", "max_distance", "stats", "n", "dtype"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     path=st.sampled_from([ONE, MANY]),
     body=st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=4), JSON_VALUES),

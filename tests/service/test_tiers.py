@@ -22,7 +22,10 @@ KINDS = ("pq", "rabitq")
 
 @pytest.fixture(scope="module")
 def coded(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> BuildIndex:
-    """coded(kind, metric, dtype) -> a coded index of `clustered`, built once."""
+    """coded(kind, metric, dtype) -> a coded index of `clustered`, built once.
+
+    Only of f32 is a recall asked for; the others are calibrated no better than to be searched.
+    """
     from tests.conftest import _build
 
     built: dict[tuple[str, str, str], Path] = {}
@@ -33,7 +36,12 @@ def coded(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> BuildI
             base = as_dtype(clustered, dtype).base
             directory = tmp_path_factory.mktemp("-".join(key))
             built[key] = _build(
-                directory, base, metric=metric, codec=kind, heads=150, calibration=300
+                directory,
+                base,
+                metric=metric,
+                codec=kind,
+                heads=150,
+                calibration=300 if dtype == "f32" else 20,
             )
         return built[key]
 
@@ -89,14 +97,15 @@ def test_recall_holds_for_one_and_for_many_neighbours(
     assert share(answer.distances, true, k).mean() >= 0.89
 
 
-@pytest.mark.parametrize("tier", [0, 1, 2])
-def test_inner_product_of_very_different_norms(tmp_index: BuildIndex, tier: int) -> None:
+def test_inner_product_of_very_different_norms(tmp_index: BuildIndex) -> None:
     base = uneven_norms(np.random.default_rng(1), 3000, 16)
     queries = uneven_norms(np.random.default_rng(2), 100, 16)
     _, true = brute_force(queries, base, 10, "ip")
-    with open_tier(tmp_index(base, metric="ip", codec="pq"), tier) as index:
-        answer = index.search(queries, 10, 0.95)
-    assert share(answer.distances, true, 10).mean() >= 0.9
+    path = tmp_index(base, metric="ip", codec="pq", calibration=300)
+    for tier in (0, 1, 2):
+        with open_tier(path, tier) as index:
+            answer = index.search(queries, 10, 0.95)
+        assert share(answer.distances, true, 10).mean() >= 0.9, tier
 
 
 @pytest.mark.parametrize("tier", [0, 1, 2])
