@@ -168,6 +168,7 @@ def judge(done: Run, settings: Settings, ids: Ids, distances: Distances) -> dict
         "mean_ms": round(float(milliseconds.mean()), 4),
         "p50_ms": round(float(np.percentile(milliseconds, 50)), 4),
         "p99_ms": round(float(np.percentile(milliseconds, 99)), 4),
+        "head_ms": round(float(np.mean([stats.head_ms for stats in spent])), 4),
         "postings_read": round(float(np.mean([stats.postings_read for stats in spent])), 2),
         "vectors_scored": round(float(np.mean([stats.vectors_scored for stats in spent])), 1),
         "heads_scored": round(float(np.mean([stats.heads_scored for stats in spent])), 1),

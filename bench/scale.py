@@ -1,0 +1,160 @@
+"""How longspan grows with the vectors: `python bench/scale.py BASE WORK`, for docs/scaling.md.
+
+Sets of 1, 10 and 30 million vectors are grown from BASE (grow.py), each the beginning of the next;
+the 1,000 vectors behind a set are the queries that it is searched with. Every set is planned, built
+within a limit of memory, and searched, each step in processes of its own, one after the other;
+nothing else should run. WORK takes 25 GB. Prints a JSON line a step; `--from` skips smaller sets.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grow
+import numpy as np
+import process
+
+from longspan.indexer.reader import open_vectors
+from longspan.indexer.store.manifest import Manifest
+from longspan.indexer.store.tiers import sizes
+
+SETS = {1_000_000: "1GiB", 10_000_000: "2GiB", 30_000_000: "4GiB"}
+HELD_OUT = 1000
+LONGSPAN = (sys.executable, "-m", "longspan.service")
+FIRST_ANSWER = """
+import sys, time
+begin = time.perf_counter()
+import numpy as np
+from longspan.service import Index
+query = np.load(sys.argv[2])[0]
+loaded = time.perf_counter()
+with Index.open(sys.argv[1], int(sys.argv[3])) as index:
+    index.search(query)
+    answered = time.perf_counter()
+    anon = [line for line in open("/proc/self/status") if line.startswith("RssAnon")][0]
+print(round(loaded - begin, 3), round(answered - loaded, 3), int(anon.split()[1]) * 1024)
+"""
+
+
+def main() -> None:
+    """Measure everything, printing a JSON line a step."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("base", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--from", type=int, default=0, dest="least", help="skip smaller sets")
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    with (args.work / "scale.jsonl").open("a") as log:
+        for n, memory in SETS.items():
+            for figure in measured(args.base, args.work, n, memory) if n >= args.least else ():
+                line = json.dumps({"n": n, **figure, "load": os.getloadavg()[0]})
+                print(line, flush=True)
+                log.write(line + "\n")
+
+
+def measured(base: Path, work: Path, n: int, memory: str) -> Iterator[dict[str, Any]]:
+    """Yield each figure of one set."""
+    vectors, queries = prepared(base, work, n)
+    index, truth = work / f"index-{n}", work / f"truth-{n}.npz"
+    (plan,) = run("plan", vectors, "--memory", memory, "--json")
+    yield {"step": "plan", **plan}
+    yield {"step": "build", **build(vectors, index, memory)}
+    if not truth.exists():
+        run("truth", vectors, queries, "-k", "10", "-o", truth, "--json")
+    manifest = Manifest.read(index)
+    for tier, size in enumerate(sizes(manifest)):
+        about = {"tier": tier, "bytes": size}
+        options = ("--truth", truth, "-k", "10", "--memory", f"{size}B", "--json")
+        for row in run("bench", index, "--queries", queries, *options, "--recall", "0.9,0.95,0.99"):
+            yield {"step": "search", **about, **row}
+        yield {"step": "open", **about, **first_answer(index, queries, size)}
+
+
+def prepared(base: Path, work: Path, n: int) -> tuple[Path, Path]:
+    """Return the files of a set and its queries, made when they are not there."""
+    vectors, queries = work / f"vectors-{n}.u8bin", work / f"queries-{n}.npy"
+    if not queries.exists():
+        every = work / "every.u8bin"
+        if not every.exists():
+            source = open_vectors(base)
+            grow.write(every, source.rows(0, source.n), max(SETS) + HELD_OUT, seed=1)
+        first(every, vectors, n)
+        rows = open_vectors(every).rows(n, n + HELD_OUT)
+        np.save(queries, rows)
+        print(json.dumps({"n": n, **grow.likeness(open_vectors(vectors), queries)}), flush=True)
+    return vectors, queries
+
+
+def first(every: Path, vectors: Path, n: int) -> None:
+    """Write the first n vectors of a file into another."""
+    with every.open("rb") as given, vectors.open("wb") as file:
+        _, dim = np.fromfile(given, np.uint32, 2).tolist()
+        np.array([n, dim], np.uint32).tofile(file)
+        left = n * dim
+        while left:
+            left -= file.write(given.read(min(left, 1 << 24)))
+
+
+def build(vectors: Path, index: Path, memory: str) -> dict[str, Any]:
+    """Build an index afresh; return what that took, the most that was seen of it meanwhile."""
+    shutil.rmtree(index, ignore_errors=True)
+    begin, most = time.perf_counter(), {"anon": 0, "rss": 0, "disk": 0}
+    work = index.parent / f".{index.name}.building"
+    command = [*LONGSPAN, "build", str(vectors), str(index), "--memory", memory, "--json"]
+    with (index.parent / f"{index.name}.log").open("w") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log)
+        while child.poll() is None:
+            look(child.pid, work, most)
+            time.sleep(0.2)
+    if child.returncode:
+        sys.exit(f"{' '.join(command)} failed with {child.returncode}")
+    seconds, manifest = time.perf_counter() - begin, Manifest.read(index)
+    return {
+        "seconds": round(seconds, 1),
+        "peak": most,
+        "size": manifest.size_bytes,
+        "heads": manifest.heads,
+        "levels": manifest.levels,
+        "copies": round(manifest.entries / manifest.n, 2),
+        "stages": manifest.stages,
+    }
+
+
+def look(pid: int, work: Path, most: dict[str, int]) -> None:
+    """Keep the most memory of a process, and bytes of the files that it works with."""
+    try:
+        status = f"/proc/{pid}/status"
+        anon, file = (process.field(status, name) * 1024 for name in ("RssAnon", "RssFile"))
+        disk = sum(path.stat().st_blocks * 512 for path in work.rglob("*"))
+    except (OSError, SystemExit):  # it has just ended, or a file has just gone
+        return
+    for name, value in (("anon", anon), ("rss", anon + file), ("disk", disk)):
+        most[name] = max(most[name], value)
+
+
+def first_answer(index: Path, queries: Path, memory: int) -> dict[str, Any]:
+    """Return the seconds from opening an index, none of it in the page cache, to an answer."""
+    process.evict(index)
+    command = [sys.executable, "-c", FIRST_ANSWER, str(index), str(queries), str(memory)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    imports, seconds, anon = done.stdout.split()
+    return {"imports": float(imports), "seconds": float(seconds), "anon": int(anon)}
+
+
+def run(*command: str | Path) -> list[dict[str, Any]]:
+    """Return the JSON lines that a longspan command prints."""
+    done = subprocess.run(
+        [*LONGSPAN, *map(str, command)], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+if __name__ == "__main__":
+    main()
