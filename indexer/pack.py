@@ -4,10 +4,11 @@ The postings of a few parts that lie together are a *shard*, one LMDB file.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,8 +140,8 @@ def padded(blob: NDArray[np.uint8], pages: int) -> bytes:
 def raw(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
     """Yield each posting, all of its entries vectors."""
     form = source.job.form
-    for members in map(source.entries.of, postings):
-        rows = source.vectors.take(members.astype(np.int64))
+    entries = [source.entries.of(index) for index in postings]
+    for members, rows in zip(entries, together(source.vectors.take, entries), strict=True):
         inverses = inverse_norms(rows) if form.cosine else NO_NORMS
         blob = np.zeros(form.size(len(members), 0), np.uint8)
         posting.encode(rows.view(np.uint8), source.number[members], inverses, blob)
@@ -152,12 +153,30 @@ def coded(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
     form, codes = source.job.form, source.codes
     if codes is None:
         return
-    for index in postings:
-        members, primary = source.entries.of(index), int(source.entries.primary[index])
-        rows = source.vectors.take(members[:primary].astype(np.int64))
-        copies = source.number[members[primary:]]
+    halves = [
+        np.split(source.entries.of(index), [source.entries.primary[index]]) for index in postings
+    ]
+    vectors = together(source.vectors.take, [primary for primary, _ in halves])
+    copies = [source.number[copied] for _, copied in halves]
+    records = together(lambda rows: in_order(codes, rows), copies)
+    for rows, numbers, record in zip(vectors, copies, records, strict=True):
         inverses = inverse_norms(rows) if form.cosine else NO_NORMS
-        blob = np.zeros(form.size(primary, len(copies)), np.uint8)
-        records = codes.take(copies.astype(np.int64))
-        posting.encode_coded(rows.view(np.uint8), inverses, copies, records, blob)
+        blob = np.zeros(form.size(len(rows), len(numbers)), np.uint8)
+        posting.encode_coded(rows.view(np.uint8), inverses, numbers, record, blob)
         yield blob
+
+
+def together(
+    take: Callable[[NDArray[np.int64]], NDArray[Any]], runs: list[NDArray[np.uint32]]
+) -> list[NDArray[Any]]:
+    """Return what is taken for each run of numbers, all of them at once."""
+    every = np.concatenate(runs).astype(np.int64)
+    return np.split(take(every), np.cumsum([len(run) for run in runs])[:-1])
+
+
+def in_order(codes: Vectors, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return the records of rows, read in the order of the file."""
+    records = np.empty((len(rows), codes.dim), np.uint8)
+    order = np.argsort(rows)
+    records[order] = codes.take(rows[order])
+    return records

@@ -63,7 +63,7 @@ def here(nodes: Cluster) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def rows() -> np.ndarray[Any, Any]:
-    return clusters(np.random.default_rng(7), n=6000, dim=16).base
+    return clusters(np.random.default_rng(7), n=3000, dim=16).base
 
 
 @pytest.fixture
