@@ -7,6 +7,7 @@ nothing else should run. WORK takes 25 GB. Prints a JSON line a step; `--from` s
 """
 
 import argparse
+import itertools
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from longspan.indexer.store.tiers import sizes
 
 SETS = {1_000_000: "1GiB", 10_000_000: "2GiB", 30_000_000: "4GiB"}
 HELD_OUT = 1000
+LOOKS = 100  # at memory for one at the disk
 LONGSPAN = (sys.executable, "-m", "longspan.service")
 FIRST_ANSWER = """
 import sys, time
@@ -110,9 +113,13 @@ def build(vectors: Path, index: Path, memory: str) -> dict[str, Any]:
     command = [*LONGSPAN, "build", str(vectors), str(index), "--memory", memory, "--json"]
     with (index.parent / f"{index.name}.log").open("w") as log:
         child = subprocess.Popen(command, stdout=log, stderr=log)
-        while child.poll() is None:
-            look(child.pid, work, most)
-            time.sleep(0.2)
+        for number in itertools.count():
+            if child.poll() is not None:
+                break
+            look_at_memory(child.pid, most)
+            if number % LOOKS == 0:
+                look_at_disk(work, most)
+            time.sleep(0.02)
     if child.returncode:
         sys.exit(f"{' '.join(command)} failed with {child.returncode}")
     seconds, manifest = time.perf_counter() - begin, Manifest.read(index)
@@ -127,16 +134,21 @@ def build(vectors: Path, index: Path, memory: str) -> dict[str, Any]:
     }
 
 
-def look(pid: int, work: Path, most: dict[str, int]) -> None:
-    """Keep the most memory of a process, and bytes of the files that it works with."""
+def look_at_memory(pid: int, most: dict[str, int]) -> None:
+    """Keep the most memory of a process: its own, and with pages of mapped files."""
     try:
         status = f"/proc/{pid}/status"
         anon, file = (process.field(status, name) * 1024 for name in ("RssAnon", "RssFile"))
-        disk = sum(path.stat().st_blocks * 512 for path in work.rglob("*"))
-    except (OSError, SystemExit):  # it has just ended, or a file has just gone
+    except (OSError, SystemExit):  # it has just ended
         return
-    for name, value in (("anon", anon), ("rss", anon + file), ("disk", disk)):
-        most[name] = max(most[name], value)
+    most["anon"], most["rss"] = max(most["anon"], anon), max(most["rss"], anon + file)
+
+
+def look_at_disk(work: Path, most: dict[str, int]) -> None:
+    """Keep the most bytes of the files that a build works with."""
+    with suppress(OSError):  # one has just gone
+        found = sum(path.stat().st_blocks * 512 for path in work.rglob("*"))
+        most["disk"] = max(most["disk"], found)
 
 
 def first_answer(index: Path, queries: Path, memory: int) -> dict[str, Any]:

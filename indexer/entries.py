@@ -76,7 +76,7 @@ def settle(job: Job, part: int) -> None:
     start = np.cumsum(pieces) - pieces
     for old in np.flatnonzero(pieces > 1).tolist():
         mine = np.flatnonzero(primary["head"] == start[old])
-        lifted = job.space.lift(job.staged.take(primary["place"][mine].astype(np.int64)))
+        lifted = job.space.lift(job.staged.gather(primary["place"][mine].astype(np.int64)))
         for number, (centre, run) in enumerate(cut(lifted, int(pieces[old]))):
             primary["head"][mine[run]] = start[old] + number
             heads[start[old] + number] = centre

@@ -39,6 +39,5 @@ class PartRows:
         at[elsewhere] = 0
         rows = self.own[at]
         if len(elsewhere):
-            others = elsewhere[np.argsort(places[elsewhere])]
-            rows[others] = self.job.staged.gather(places[others])
+            rows[elsewhere] = self.job.staged.gather(places[elsewhere])
         return rows

@@ -112,6 +112,7 @@ class Stages:
         written.clear()
         written.extend(kept)
         self.make_safe()
+        self.job.forget()
         for path in self.job.work.glob(pattern):
             path.unlink(missing_ok=True)  # or a process taken for dead has just renamed it
 

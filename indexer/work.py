@@ -110,6 +110,12 @@ class Job(Shape):
                 self._kept[name] = make()
         return self._kept[name]
 
+    def forget(self) -> None:
+        """Let go of what was made for all units, but for the input: it may map files that go."""
+        with PARSING:
+            for name in self._kept.keys() - {INPUT}:
+                del self._kept[name]
+
     @cached_property
     def written(self) -> deque[Path]:
         """Files that were written and may not be on the disk yet."""

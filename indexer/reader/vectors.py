@@ -58,9 +58,9 @@ class Vectors:
 
     def gather(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return what `take` does of rows that lie apart, and leave no page of theirs resident."""
-        found = self._none(len(rows))
+        found, order = self._none(len(rows)), np.argsort(rows)
         for start in range(0, len(rows), GATHERED):
-            some = slice(start, start + GATHERED)
+            some = order[start : start + GATHERED]
             found[some] = self.take(rows[some])
             self.release(0, self.n)
         return found
