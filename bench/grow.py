@@ -78,12 +78,15 @@ def grown(base: Rows, near: NDArray[np.int32], n: int, seed: int) -> Iterator[Ro
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Rows]] = deque()
         for start in range(len(base), n, TOGETHER):
-            rows = np.arange(start, min(start + TOGETHER, n)) % len(base)
+            # A whole block, also where fewer are wanted: so its random numbers are the same.
+            rows = np.arange(start, start + TOGETHER) % len(base)
             waiting.append(pool.submit(block, base, near[rows], [seed, start]))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
-        while waiting:
+        while len(waiting) > 1:
             yield waiting.popleft().result()
+        for last in waiting:
+            yield last.result()[: n - start]
 
 
 def block(base: Rows, near: NDArray[np.int32], seed: list[int]) -> Rows:

@@ -20,7 +20,8 @@ from longspan.service.stated import Stated
 
 RECALLS = (0.9, 0.95, 0.99)
 MOST = 0.999  # recall that anything is said of: beyond, all may have to be read
-GROWTH = 0.1  # of reads and work: their exponent in the number of vectors
+# Exponents of reads and of work in the number of vectors, by tier (docs/scaling.md).
+READS, WORK = (0.25, 0.13, 0.115), (0.34, 0.21, 0.20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +117,17 @@ def expected(shape: Shape, recall: float) -> list[Query]:
         n, dim, seen = TEXT_N, TEXT_DIM, TEXT if coded else TEXT_RAW
     else:
         n, dim, seen = SIFT_N, SIFT_DIM, SIFT if coded else SIFT_RAW
-    grown, wider = (shape.n / n) ** GROWTH, shape.space.dim / dim
+    times, wider = shape.n / n, shape.space.dim / dim
     posting = footprint.posting(shape, footprint.copies(shape)) / 1024
     page = max(1.0, shape.form.row_bytes / PAGE) * PAGE / 1024
     found = []
-    for one in seen:
-        postings, pages = (grown * at(values, recall) for values in (one.postings, one.pages))
+    for one, reads, work in zip(seen, READS, WORK, strict=False):
+        postings, pages = (at(values, recall) for values in (one.postings, one.pages))
         more = (postings + pages) / (one.postings[1] + one.pages[1])
+        postings, pages = postings * times**reads, pages * times**reads
         kilobytes = postings * posting + pages * page
-        found.append(Query(postings, pages, kilobytes, one.core * wider * more))
+        core = one.core * wider * more * times**work
+        found.append(Query(postings, pages, kilobytes, core))
     return found
 
 
