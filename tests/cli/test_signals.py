@@ -33,7 +33,8 @@ def test_a_signal_ends_the_work_and_leaves_no_half_file(
     command = [*LONGSPAN, *arguments]
     with subprocess.Popen(command, cwd=large, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        process.stderr.readline()  # the first stage has begun
+        while process.stderr.readline().startswith("plan: "):
+            pass  # the line after it says that the first stage has begun
         process.send_signal(number)
         messages = process.stderr.read()
     assert process.returncode == code
