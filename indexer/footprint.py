@@ -1,9 +1,10 @@
-"""What a build takes of the disk: the index, and the files that it removes at its end."""
+"""What an index takes of disk and memory, and of disk what its build removes at the end."""
 
 from longspan.indexer.shape import FAN, MANY_DIMS, Shape
 from longspan.indexer.store.codec import SCALARS
 from longspan.indexer.store.postings import PAGE
 from longspan.indexer.store.space import DTYPES
+from longspan.indexer.store.tiers import resident
 
 ID = 8
 RECORD = 24  # of a posting in the directory
@@ -40,6 +41,11 @@ def heads(shape: Shape) -> int:
     """Return the bytes of the heads and the tree above them."""
     each = shape.space.width * DTYPES[shape.space.head_dtype].itemsize
     return (shape.dials.heads + shape.dials.heads // (FAN - 1)) * each
+
+
+def serving(shape: Shape) -> tuple[int, ...]:
+    """Return the bytes that a server of the index keeps in memory, at each tier."""
+    return resident(heads(shape), shape.dials.heads, codes(shape))
 
 
 def index(shape: Shape, times: float | None = None) -> int:

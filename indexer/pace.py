@@ -22,7 +22,7 @@ from longspan.indexer.staging import TRAIN
 PROBED = 1000  # vectors
 PROBE = 19.3  # microseconds a vector that the probe took on the measured machine
 WIDTH = 128  # dimensions that the figures are of
-BESIDES = 25
+BESIDES = 25  # centres that a vector might be compared with in the time of a comparison's rest
 SERIAL = ("sample", "tree", "number", "train")  # done by one core
 
 

@@ -12,7 +12,6 @@ from longspan.indexer import footprint, memory, pace
 from longspan.indexer.memory import Need
 from longspan.indexer.shape import Shape, levels_of
 from longspan.indexer.store.postings import PAGE
-from longspan.indexer.store.tiers import NAMES, resident
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +61,8 @@ class Plan:
         return sum(stage.seconds for stage in self.stages)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return JSON types."""
+        """Return JSON types of all but the server's memory."""
         shape = self.shape
-        tiers = zip(NAMES, self.resident, strict=False)
         return {
             "basis": "projected",
             "fits": not self.misfits,
@@ -86,7 +84,6 @@ class Plan:
                 stage.name: {name: value for name, value in asdict(stage).items() if name != "name"}
                 for stage in self.stages
             },
-            "serving": [{"resident": name, "bytes": size} for name, size in tiers],
         }
 
 
@@ -120,7 +117,7 @@ def planned(
         int(footprint.posting(shape, copies)),
         index,
         work,
-        resident(footprint.heads(shape), shape.dials.heads, footprint.codes(shape)),
+        footprint.serving(shape),
         misfits(needs, limit, index + work, free),
     )
 

@@ -4,7 +4,7 @@ All of it is projected. Sizes are those that a build of default dials would have
 full. A query's time is that of its reads on the disk as measured, and of its work shared by the
 cores, one after the other; what it reads and how long it works is docs/measurements.md's, at
 recall@10 .95 of a million vectors. For the machine of that file, two threads, cold, this gives from
-11 % less to 24 % more than was measured there, but of text with first codes 70 % more.
+18 % less to 13 % more than was measured there, but of text with first codes 70 % more.
 """
 
 from bisect import bisect_right
@@ -18,8 +18,8 @@ from longspan.indexer.shape import kind_of, shape_of
 from longspan.indexer.store.layout import shard_name
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.postings import PAGE
-from longspan.indexer.store.space import DTYPES, HeadSpace
-from longspan.indexer.store.tiers import NAMES, resident, tiers
+from longspan.indexer.store.space import HeadSpace
+from longspan.indexer.store.tiers import NAMES, tiers
 from longspan.indexer.tree import NOBODY
 from longspan.service.doctor.disk import Disk
 from longspan.service.forecast import Query, expected
@@ -41,11 +41,6 @@ class Shape:
         return f"{self.dim} {self.dtype}"
 
     @property
-    def row(self) -> int:
-        """Bytes of a vector."""
-        return self.dim * DTYPES[self.dtype].itemsize
-
-    @property
     def queries(self) -> list[Query]:
         """What a query takes at each tier, of a million of them."""
         return expected(self.planned(1_000_000), RECALL)
@@ -58,8 +53,7 @@ class Shape:
 
     def resident(self, n: int) -> tuple[int, ...]:
         """Return the bytes of memory that n vectors take at each tier."""
-        shape = self.planned(n)
-        return resident(footprint.heads(shape), shape.dials.heads, footprint.codes(shape))
+        return footprint.serving(self.planned(n))
 
     def on_disk(self, n: int) -> int:
         """Return the bytes of an index of n vectors whose postings are all full."""
