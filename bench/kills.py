@@ -21,9 +21,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from targets import LONGSPAN
+
 INDEX, MANIFEST, STATUS = "index", "manifest.json", "status.json"
 OF_ONE_BUILD = ("name", "created", "stages", "checksum")  # of a manifest
-LONGSPAN = (sys.executable, "-m", "longspan.service")
 
 
 def main() -> None:

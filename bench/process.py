@@ -10,9 +10,9 @@ def disk_bytes() -> int:
     return field("/proc/self/io", "read_bytes")
 
 
-def resident() -> dict[str, int]:
-    """Return the resident bytes of this process: its own, and pages of mapped files."""
-    status = "/proc/self/status"
+def resident(process: int | str = "self") -> dict[str, int]:
+    """Return the resident bytes of a process, this one: its own, and pages of mapped files."""
+    status = f"/proc/{process}/status"
     return {
         "anon": field(status, "RssAnon") * 1024,
         "file": field(status, "RssFile") * 1024,

@@ -22,6 +22,7 @@ from typing import Any
 import grow
 import numpy as np
 import process
+from targets import LONGSPAN, run
 
 from longspan.indexer.reader import open_vectors
 from longspan.indexer.store.manifest import Manifest
@@ -30,19 +31,18 @@ from longspan.indexer.store.tiers import sizes
 SETS = {1_000_000: "1GiB", 10_000_000: "2GiB", 30_000_000: "4GiB"}
 HELD_OUT = 1000
 LOOKS = 100  # at memory for one at the disk
-LONGSPAN = (sys.executable, "-m", "longspan.service")
 FIRST_ANSWER = """
 import sys, time
 begin = time.perf_counter()
 import numpy as np
+from longspan.indexer.proc import own_memory
 from longspan.service import Index
 query = np.load(sys.argv[2])[0]
 loaded = time.perf_counter()
 with Index.open(sys.argv[1], int(sys.argv[3])) as index:
     index.search(query)
     answered = time.perf_counter()
-    anon = [line for line in open("/proc/self/status") if line.startswith("RssAnon")][0]
-print(round(loaded - begin, 3), round(answered - loaded, 3), int(anon.split()[1]) * 1024)
+    print(round(loaded - begin, 3), round(answered - loaded, 3), own_memory())
 """
 
 
@@ -66,16 +66,18 @@ def measured(base: Path, work: Path, n: int, memory: str) -> Iterator[dict[str, 
     """Yield each figure of one set."""
     vectors, queries = prepared(base, work, n)
     index, truth = work / f"index-{n}", work / f"truth-{n}.npz"
-    (plan,) = run("plan", vectors, "--memory", memory, "--json")
+    (plan,) = longspan("plan", vectors, "--memory", memory, "--json")
     yield {"step": "plan", **plan}
     yield {"step": "build", **build(vectors, index, memory)}
     if not truth.exists():
-        run("truth", vectors, queries, "-k", "10", "-o", truth, "--json")
+        longspan("truth", vectors, queries, "-k", "10", "-o", truth, "--json")
     manifest = Manifest.read(index)
     for tier, size in enumerate(sizes(manifest)):
         about = {"tier": tier, "bytes": size}
-        options = ("--truth", truth, "-k", "10", "--memory", f"{size}B", "--json")
-        for row in run("bench", index, "--queries", queries, *options, "--recall", "0.9,0.95,0.99"):
+        options = ("--queries", queries, "--truth", truth, "--memory", f"{size}B", "--json")
+        for row in longspan(
+            "bench", index, "--queries", queries, *options, "--recall", "0.9,0.95,0.99"
+        ):
             yield {"step": "search", **about, **row}
         yield {"step": "open", **about, **first_answer(index, queries, size)}
 
@@ -137,11 +139,10 @@ def build(vectors: Path, index: Path, memory: str) -> dict[str, Any]:
 def look_at_memory(pid: int, most: dict[str, int]) -> None:
     """Keep the most memory of a process: its own, and with pages of mapped files."""
     try:
-        status = f"/proc/{pid}/status"
-        anon, file = (process.field(status, name) * 1024 for name in ("RssAnon", "RssFile"))
+        now = process.resident(pid)
     except (OSError, SystemExit):  # it has just ended
         return
-    most["anon"], most["rss"] = max(most["anon"], anon), max(most["rss"], anon + file)
+    most["anon"], most["rss"] = max(most["anon"], now["anon"]), max(most["rss"], sum(now.values()))
 
 
 def look_at_disk(work: Path, most: dict[str, int]) -> None:
@@ -160,12 +161,9 @@ def first_answer(index: Path, queries: Path, memory: int) -> dict[str, Any]:
     return {"imports": float(imports), "seconds": float(seconds), "anon": int(anon)}
 
 
-def run(*command: str | Path) -> list[dict[str, Any]]:
+def longspan(*command: str | Path) -> list[dict[str, Any]]:
     """Return the JSON lines that a longspan command prints."""
-    done = subprocess.run(
-        [*LONGSPAN, *map(str, command)], check=True, stdout=subprocess.PIPE, text=True
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return run(*LONGSPAN, *map(str, command))
 
 
 if __name__ == "__main__":
