@@ -1,9 +1,13 @@
 """Builds that are cut off, and what an index holds that must not depend on how it was built."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+from kills import lasting
+
+from longspan.indexer import build
+from longspan.indexer.config import BuildConfig
 from longspan.indexer.progress import SILENT
 from longspan.indexer.store.manifest import NAME as MANIFEST
 
@@ -23,7 +27,10 @@ class Stop:
 def content(index: Path) -> dict[str, Any]:
     """Return all of an index that does not say when it was made and how long that took."""
     found: dict[str, Any] = {path.name: path.read_bytes() for path in index.iterdir()}
-    manifest = json.loads(found.pop(MANIFEST))
-    for name in ("created", "stages", "checksum", "name"):
-        del manifest[name]
-    return {**found, MANIFEST: manifest}
+    return {**found, MANIFEST: lasting(index / MANIFEST)}
+
+
+def cut_off(base: Path, index: Path, config: BuildConfig, stage: str, **given: Any) -> None:
+    """Build until a stage begins."""
+    with pytest.raises(KeyboardInterrupt):
+        build(base, index, config=config, progress=Stop(stage), **given)

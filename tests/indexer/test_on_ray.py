@@ -22,7 +22,7 @@ from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile, DoesNotFit, LongspanError
 from longspan.indexer.store.manifest import NAME as MANIFEST
 from longspan.indexer.work import Job
-from tests.builds import Stop, content
+from tests.builds import content, cut_off
 from tests.cli.command import longspan
 from tests.data import clusters
 from tests.indexer.test_stages import job_for
@@ -129,8 +129,7 @@ def test_a_build_that_was_begun_on_threads_goes_on_elsewhere(
     base: Path, local: dict[str, Any]
 ) -> None:
     index = base.parent / "index"
-    with pytest.raises(KeyboardInterrupt):
-        build(base, index, config=CONFIG, progress=Stop("closure"))
+    cut_off(base, index, CONFIG, "closure")
     build(base, index, config=CONFIG, resume=True, executor="ray", threads=1)
     assert content(index) == local
 
@@ -193,8 +192,7 @@ def test_a_node_with_another_version_is_refused_and_nothing_is_lost(
     here: None, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index = base.parent / "index"
-    with pytest.raises(KeyboardInterrupt):
-        build(base, index, config=CONFIG, progress=Stop("closure"))
+    cut_off(base, index, CONFIG, "closure")
     kept = sorted(base.parent.rglob("*"))
     monkeypatch.setattr(ray_cluster, "version", lambda name: "0.0.0")
     with pytest.raises(BadConfig, match=r"Ray node .*: has longspan .*, wanted 0\.0\.0 as here"):

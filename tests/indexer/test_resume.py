@@ -14,7 +14,7 @@ from longspan.indexer.errors import CannotResume
 from longspan.indexer.journal import NAME, differences
 from longspan.indexer.publish import workplace
 from longspan.indexer.store.manifest import NAME as MANIFEST
-from tests.builds import Stop, content
+from tests.builds import content, cut_off
 from tests.data import clusters
 
 CONFIG = BuildConfig(codec="pq", calibration=30)
@@ -34,8 +34,7 @@ def test_a_build_that_goes_on_gives_what_an_undisturbed_one_gives(
     base: Path, undisturbed: dict[str, Any], stage: str
 ) -> None:
     index = base.parent / "index"
-    with pytest.raises(KeyboardInterrupt):
-        build(base, index, config=CONFIG, progress=Stop(stage), threads=1)
+    cut_off(base, index, CONFIG, stage, threads=1)
     assert not index.exists()
     build(base, index, config=CONFIG, resume=True, threads=3)
     assert content(index) == undisturbed
@@ -73,8 +72,7 @@ def test_a_line_that_was_cut_off_counts_for_nothing(
     base: Path, undisturbed: dict[str, Any]
 ) -> None:
     index = base.parent / "index"
-    with pytest.raises(KeyboardInterrupt):
-        build(base, index, config=CONFIG, progress=Stop("closure"))
+    cut_off(base, index, CONFIG, "closure")
     with (workplace(index) / NAME).open("ab") as file:
         file.write(b'["closure", 1')
     build(base, index, config=CONFIG, resume=True)
@@ -83,8 +81,7 @@ def test_a_line_that_was_cut_off_counts_for_nothing(
 
 def test_what_was_half_written_is_written_anew(base: Path, undisturbed: dict[str, Any]) -> None:
     index = base.parent / "index"
-    with pytest.raises(KeyboardInterrupt):
-        build(base, index, config=CONFIG, progress=Stop("calibrate"))
+    cut_off(base, index, CONFIG, "calibrate")
     draft = workplace(index) / "draft"
     (draft / MANIFEST).write_text("{")
     (draft / "directory.npy.tmp").write_bytes(b"half")
@@ -94,8 +91,7 @@ def test_what_was_half_written_is_written_anew(base: Path, undisturbed: dict[str
 
 def test_other_dials_or_another_input_are_refused_and_nothing_is_lost(base: Path) -> None:
     index = base.parent / "index"
-    with pytest.raises(KeyboardInterrupt):
-        build(base, index, config=CONFIG, progress=Stop("closure"))
+    cut_off(base, index, CONFIG, "closure")
     kept = sorted(workplace(index).rglob("*"))
     with pytest.raises(CannotResume, match=r"config\.seed was 1, now 2"):
         build(base, index, config=BuildConfig(codec="pq", calibration=30, seed=2), resume=True)
