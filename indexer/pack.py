@@ -120,8 +120,6 @@ def values_of(source: Source, records: NDArray[np.void], postings: range) -> lis
     pages = records["pages"][postings.start : postings.stop].tolist()
     values = [padded(blob, count) for blob, count in zip(blobs, pages, strict=True)]
     records["checksum"][postings.start : postings.stop] = [zlib.crc32(value) for value in values]
-    if source.codes is not None:
-        source.codes.release(0, source.codes.n)
     return values
 
 
@@ -158,7 +156,7 @@ def coded(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
     ]
     vectors = together(source.vectors.take, [primary for primary, _ in halves])
     copies = [source.number[copied] for _, copied in halves]
-    records = together(lambda rows: in_order(codes, rows), copies)
+    records = together(codes.gather, copies)
     for rows, numbers, record in zip(vectors, copies, records, strict=True):
         inverses = inverse_norms(rows) if form.cosine else NO_NORMS
         blob = np.zeros(form.size(len(rows), len(numbers)), np.uint8)
@@ -172,11 +170,3 @@ def together(
     """Return what is taken for each run of numbers, all of them at once."""
     every = np.concatenate(runs).astype(np.int64)
     return np.split(take(every), np.cumsum([len(run) for run in runs])[:-1])
-
-
-def in_order(codes: Vectors, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the records of rows, read in the order of the file."""
-    records = np.empty((len(rows), codes.dim), np.uint8)
-    order = np.argsort(rows)
-    records[order] = codes.take(rows[order])
-    return records
