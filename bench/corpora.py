@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 from targets import SEED
 
-from longspan.indexer.answers import read_answers
 from longspan.indexer.reader import open_vectors
-from longspan.indexer.truth import exact
+from longspan.indexer.tools.answers import read_answers
+from longspan.indexer.tools.truth import exact
 
 K = 10
 

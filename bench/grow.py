@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.reader import Vectors, open_vectors
-from longspan.indexer.truth import exact
+from longspan.indexer.tools.truth import exact
 
 NEAR = 32  # neighbours of a vector
 SOURCES = 12  # of these and itself that a new vector is made of

@@ -35,7 +35,7 @@ FIRST_ANSWER = """
 import sys, time
 begin = time.perf_counter()
 import numpy as np
-from longspan.indexer.proc import own_memory
+from longspan.indexer.running.proc import own_memory
 from longspan.service import Index
 query = np.load(sys.argv[2])[0]
 loaded = time.perf_counter()

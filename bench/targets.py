@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from longspan.indexer.answers import read_answers, write_answers
 from longspan.indexer.reader import open_vectors
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.tiers import sizes
+from longspan.indexer.tools.answers import read_answers, write_answers
 
 SEED = 7  # of the order in which queries are cut into calibration and measurement
 TARGETS = "0.9,0.95,0.99"

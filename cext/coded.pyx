@@ -16,7 +16,7 @@ vector less its head, coded as the direction p, scale = |x - c|^2 / <p, x - c> m
                ~  |q - c|^2 + (|x - c|^2 + 2 scale <c, p>) - 2 scale <q, p>
 
 The bracket is the addend, made at build time, so a query needs one table whatever the posting.
-Inner product has an addend of its own (longspan.indexer.codec).
+Inner product has an addend of its own (longspan.indexer.stages.codec).
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t

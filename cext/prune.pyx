@@ -6,7 +6,7 @@ The expected new hits of the i-th nearest posting follow a power law,
 
 with d the distance of its head, and the query reads postings while that is above a threshold.
 a, b >= 0, so it falls with i and the postings read are always the first ones. The law is fitted
-and the thresholds are measured at build time (longspan.indexer.calibrate).
+and the thresholds are measured at build time (longspan.indexer.stages.calibrate).
 
 Why: the same number for every query needs 31 postings for recall@10 of .95 on 1 M SIFT (50,000
 heads), SPANN's ratio alone 53, this law 27; squares and products of its terms made it worse.

@@ -2,8 +2,8 @@
 
 import sys
 
-from longspan.indexer import cli, cli_vectors
-from longspan.indexer.console import EXIT_CODES, InOrder, run
+from longspan.indexer.commands import cli, cli_vectors
+from longspan.indexer.commands.console import EXIT_CODES, InOrder, run
 
 NAME = "python -m longspan.indexer"
 

@@ -1,7 +1,7 @@
 """Every dial of a build: name, default, range and help, once.
 
 The command line's flags, the checks, the manifest and the README's table are made from these
-fields. A default of None means "chosen from the data": `longspan.indexer.dials` says how.
+fields. A default of None means "chosen from the data": `longspan.indexer.planning.dials` says how.
 """
 
 from dataclasses import asdict, dataclass, field, fields

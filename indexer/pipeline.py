@@ -13,33 +13,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer import (
+from longspan.indexer.config import LOCAL, METRICS, BuildConfig
+from longspan.indexer.errors import BadConfig, BadFile
+from longspan.indexer.planning import footprint, pace
+from longspan.indexer.planning.budget import Budget
+from longspan.indexer.planning.plan import Plan, planned
+from longspan.indexer.planning.shape import shape_of
+from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.reader import payload as payloads
+from longspan.indexer.reader.address import parse
+from longspan.indexer.reader.copies import beside
+from longspan.indexer.reader.ids import read_ids
+from longspan.indexer.running.executor import connection
+from longspan.indexer.running.job import INPUT, Job
+from longspan.indexer.running.journal import can_go_on, check_same, opened
+from longspan.indexer.running.progress import SILENT, Progress
+from longspan.indexer.running.runner import Stages
+from longspan.indexer.running.workers import workers
+from longspan.indexer.stages import (
     calibrate,
     closure,
     cluster,
     encode,
     entries,
-    footprint,
-    pace,
     pack,
     publish,
     rows,
     staging,
 )
-from longspan.indexer import payload as payloads
-from longspan.indexer.budget import Budget
-from longspan.indexer.config import LOCAL, METRICS, BuildConfig
-from longspan.indexer.errors import BadConfig, BadFile
-from longspan.indexer.executor import connection
-from longspan.indexer.ids import read_ids
-from longspan.indexer.journal import can_go_on, check_same, opened
-from longspan.indexer.plan import Plan, planned
-from longspan.indexer.progress import SILENT, Progress
-from longspan.indexer.reader import Vectors, open_vectors
-from longspan.indexer.reader.address import parse
-from longspan.indexer.reader.staging import beside
-from longspan.indexer.shape import shape_of
-from longspan.indexer.stages import Stages
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.layout import DIRECTORY
@@ -47,8 +48,6 @@ from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
 from longspan.indexer.store.manifest import NAME as MANIFEST
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
-from longspan.indexer.work import INPUT, Job
-from longspan.indexer.workers import workers
 
 CHECK = 2 << 20  # values looked at together before anything is built
 MOST_ROWS = 2**32 - 2  # row numbers take 32 bits in a posting, and one of them means nobody
@@ -76,7 +75,7 @@ def build(
 
     ids           file of the vectors' names; default: their row numbers in source
     queries       file of calibration queries; default: a sample of the vectors
-    payload       file of a JSON object for every vector (longspan.indexer.payload)
+    payload       file of a JSON object for every vector (longspan.indexer.reader.payload)
     threads       units of work at a time: default, every core there is
     memory_limit  bytes; DoesNotFit when the build would take more; with Ray each of its processes
     resume        go on with a build of this index that was cut off, if there is one

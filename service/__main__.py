@@ -2,7 +2,7 @@
 
 import sys
 
-from longspan.service.cli import main
+from longspan.service.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,7 +8,7 @@ from kills import lasting
 
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.progress import SILENT
+from longspan.indexer.running.progress import SILENT
 from longspan.indexer.store.manifest import NAME as MANIFEST
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from longspan.indexer.config import BuildConfig
-from longspan.service.settings import PREFIX, Settings
+from longspan.service.http.settings import PREFIX, Settings
 
 README = Path(__file__).parent.parent / "README.md"
 

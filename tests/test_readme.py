@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from longspan.indexer import errors
-from longspan.indexer.console import EXIT_CODES
-from longspan.service import cli_serve
-from longspan.service.app import create_app
-from longspan.service.cli import longspan
-from longspan.service.server import health
-from longspan.service.settings import Settings
+from longspan.indexer.commands.console import EXIT_CODES
+from longspan.service.commands import serve as cli_serve
+from longspan.service.commands.main import longspan
+from longspan.service.http.app import create_app
+from longspan.service.http.process import health
+from longspan.service.http.settings import Settings
 from tests.readme_tables import written
 
 ROOT = Path(__file__).parent.parent

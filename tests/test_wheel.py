@@ -94,8 +94,8 @@ def test_the_wheel_has_types_licences_and_sample_but_no_sources_of_native_code(w
     assert not suffixes & {".pyx", ".pxd", ".c", ".h"}
     for package in PACKAGED:
         assert f"longspan/{package}/py.typed" in names
-    for file in (ROOT / "service/sample").iterdir():
-        assert f"longspan/service/sample/{file.name}" in names
+    for file in (ROOT / "service/tools/quickstart/sample").iterdir():
+        assert f"longspan/service/tools/quickstart/sample/{file.name}" in names
     for stub in (ROOT / "cext").glob("*.pyi"):
         assert f"longspan/cext/{stub.name}" in names
     assert {Path(name).name for name in names if "/licenses/" in name} == {"LICENSE", "NOTICE"}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from longspan.indexer.errors import BadFile
-from longspan.indexer.progress import Progress
 from longspan.indexer.reader.address import Address, natural
 from longspan.indexer.reader.optional import refusing
 from longspan.indexer.reader.remote import fetch
+from longspan.indexer.running.progress import Progress
 
 HANDLES = 3  # of each file while it is opened: itself and its two mappings
 OTHER_HANDLES = 256  # of the rest of the program

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from longspan.indexer.errors import BadFile
 from longspan.indexer.reader.address import Address
+from longspan.indexer.reader.copies import CHUNK
 from longspan.indexer.reader.layout import NAMES, WANTED, Layout, Rows
 from longspan.indexer.reader.optional import need, refusing
-from longspan.indexer.reader.staging import CHUNK
 
 USUAL = "train"  # ann-benchmarks' name of the vectors to index
 MOST = 16 * CHUNK  # of a dataset's own chunks that are read together, so that each is unpacked once

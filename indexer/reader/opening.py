@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from longspan.indexer.errors import BadFile
-from longspan.indexer.progress import SILENT, Advance, Progress
 from longspan.indexer.reader import flat, hdf5, parquet
 from longspan.indexer.reader.address import Address, parse
+from longspan.indexer.reader.copies import folder_for, stage
 from longspan.indexer.reader.files import allow_handles, files_of, open_file
 from longspan.indexer.reader.layout import NAMES, Rows
 from longspan.indexer.reader.mapped import Mapped, mapped
 from longspan.indexer.reader.optional import refusing
-from longspan.indexer.reader.staging import folder_for, stage
 from longspan.indexer.reader.vectors import Vectors
+from longspan.indexer.running.progress import SILENT, Advance, Progress
 
 FORMATS: dict[str, Callable[[Address, BinaryIO], Rows]] = {
     **dict.fromkeys(flat.LAYOUTS, flat.read),

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from longspan.indexer.progress import SILENT, Progress
 from longspan.indexer.reader.address import Address
+from longspan.indexer.reader.copies import CHUNK, folder_for, stage
 from longspan.indexer.reader.optional import need, refusing
-from longspan.indexer.reader.staging import CHUNK, folder_for, stage
+from longspan.indexer.running.progress import SILENT, Progress
 
 
 def fetch(address: Address, tmp: Path | None, progress: Progress) -> BinaryIO:

@@ -8,7 +8,7 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from longspan.service.cli import main
+from longspan.service.commands.main import main
 
 LONGSPAN = [sys.executable, "-m", "longspan.service"]
 

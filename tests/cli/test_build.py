@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from longspan.indexer.answers import read_answers
+from longspan.indexer.tools.answers import read_answers
 from tests.cli.command import refused, succeeds
 
 

@@ -43,7 +43,7 @@ def test_every_dial_has_a_flag_with_its_help_and_range() -> None:
 
 def test_help_imports_neither_numpy_nor_faiss_nor_fastapi() -> None:
     code = (
-        "import sys; from longspan.service.cli import main; main(['--help']);"
+        "import sys; from longspan.service.commands.main import main; main(['--help']);"
         "sys.exit(bool({'numpy', 'faiss', 'fastapi', 'rich'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

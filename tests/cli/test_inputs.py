@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from longspan.indexer.answers import read_answers
+from longspan.indexer.tools.answers import read_answers
 from tests.cli.command import LONGSPAN, refused, succeeds
 from tests.data import Corpus, clusters
 from tests.inputs import hdf5, parquet

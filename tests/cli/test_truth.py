@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longspan.indexer.answers import read_answers
+from longspan.indexer.tools.answers import read_answers
 from tests import reference
 from tests.cli.command import refused, succeeds
 from tests.data import Corpus

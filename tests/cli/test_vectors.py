@@ -10,8 +10,8 @@ import pytest
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadIndex, DoesNotFit, IndexExists
-from longspan.indexer.merge import merge
 from longspan.indexer.reader import open_vectors
+from longspan.indexer.tools.merge import merge
 from longspan.service import Index
 from tests.cli.command import longspan, refused, succeeds
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from longspan.cext import posting
-from longspan.indexer.verify import verify
+from longspan.indexer.tools.verify import verify
 from longspan.service import Index
 from tests.golden.write import KINDS
 

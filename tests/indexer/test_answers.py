@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from longspan.indexer.answers import check_target, read_answers, write_answers
 from longspan.indexer.errors import BadFile, IndexExists
+from longspan.indexer.tools.answers import check_target, read_answers, write_answers
 
 IDS = np.array([[4, 2, 9], [2**31 - 1, 0, -1]], np.int64)
 DISTANCES = np.array([[0.5, 1, 2], [-3, 7, np.inf]], np.float32)
@@ -73,7 +73,7 @@ def test_when_the_disk_is_full_nothing_is_left(tmp_path: Path) -> None:
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     code = f"""
 import numpy as np, resource
-from longspan.indexer.answers import write_answers
+from longspan.indexer.tools.answers import write_answers
 from longspan.indexer.errors import DoesNotFit
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, {limit}))
 for suffix in ("npz", "ibin"):

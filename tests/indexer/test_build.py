@@ -22,9 +22,9 @@ from longspan.indexer.errors import (
     DoesNotFit,
     IndexExists,
 )
-from longspan.indexer.publish import publishing
+from longspan.indexer.stages.publish import publishing
 from longspan.indexer.store.manifest import Manifest
-from longspan.indexer.verify import verify
+from longspan.indexer.tools.verify import verify
 from longspan.service import Index
 from tests.conftest import BuildIndex
 from tests.data import duplicates, one_vector
@@ -222,7 +222,7 @@ WATCHED = """
 import sys, threading, time
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.proc import own_memory
+from longspan.indexer.running.proc import own_memory
 
 plans, most, over = [], [0], threading.Event()
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from longspan.indexer import codec as codecs
-from longspan.indexer.shape import kind_of
+from longspan.indexer.planning.shape import kind_of
+from longspan.indexer.running.workers import Workers, workers
+from longspan.indexer.stages import codec as codecs
 from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.space import HeadSpace
-from longspan.indexer.workers import Workers, workers
 from tests.data import clusters
 
 KINDS = ("pq", "rabitq")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from longspan.indexer.errors import BadFile
-from longspan.indexer.ids import read_ids
+from longspan.indexer.reader.ids import read_ids
 
 
 def npy(directory: Path, values: Any) -> Path:

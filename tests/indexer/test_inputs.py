@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from longspan.indexer import build
 from longspan.indexer.errors import BadFile, DoesNotFit
-from longspan.indexer.ids import read_ids
 from longspan.indexer.reader import open_vectors
 from longspan.indexer.reader.address import Address, parse
+from longspan.indexer.reader.ids import read_ids
 from tests.indexer.test_reader import some, write
 from tests.inputs import hdf5, lists, parquet
 from tests.reference import DTYPES

@@ -17,11 +17,13 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from longspan.indexer import build, cluster, on_ray, pack, ray_cluster, staging
+from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile, DoesNotFit, LongspanError
+from longspan.indexer.running import on_ray, ray_cluster
+from longspan.indexer.running.job import Job
+from longspan.indexer.stages import cluster, pack, staging
 from longspan.indexer.store.manifest import NAME as MANIFEST
-from longspan.indexer.work import Job
 from tests.builds import content, cut_off
 from tests.cli.command import longspan
 from tests.data import clusters
@@ -251,7 +253,7 @@ def test_an_address_where_there_is_no_cluster_is_refused(address: str, words: st
 
 def test_where_ray_is_missing_the_command_says_what_to_install(base: Path) -> None:
     code = (
-        "import sys; sys.modules['ray'] = None; from longspan.service.cli import main;"
+        "import sys; sys.modules['ray'] = None; from longspan.service.commands.main import main;"
         "sys.exit(main(['build', 'base.npy', 'index', '--executor', 'ray']))"
     )
     command = [sys.executable, "-c", code]

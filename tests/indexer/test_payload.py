@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longspan.indexer.errors import BadFile, DamagedIndex
-from longspan.indexer.payload import MOST_BYTES, compact, opened
-from longspan.indexer.progress import SILENT
+from longspan.indexer.reader.payload import MOST_BYTES, compact, opened
+from longspan.indexer.running.progress import SILENT
 from longspan.indexer.store import payload as store
 
 VALUES = st.recursive(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from longspan.indexer.proc import own_memory
-from longspan.indexer.progress import SILENT, Lines, Stage, Terminal, duration
+from longspan.indexer.running.proc import own_memory
+from longspan.indexer.running.progress import SILENT, Lines, Stage, Terminal, duration
 
 
 class Screen(io.StringIO):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from longspan.indexer.errors import BadFile
-from longspan.indexer.ids import read_ids
 from longspan.indexer.reader import open_vectors
+from longspan.indexer.reader.ids import read_ids
 from tests.indexer.test_reader import some, write
 from tests.inputs import hdf5, parquet
 

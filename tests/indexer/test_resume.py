@@ -11,8 +11,8 @@ import pytest
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import CannotResume
-from longspan.indexer.journal import NAME, differences
-from longspan.indexer.publish import workplace
+from longspan.indexer.running.journal import NAME, differences
+from longspan.indexer.stages.publish import workplace
 from longspan.indexer.store.manifest import NAME as MANIFEST
 from tests.builds import content, cut_off
 from tests.data import clusters

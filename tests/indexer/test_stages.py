@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longspan.indexer import closure, cluster, dials, entries, staging
-from longspan.indexer.balance import balanced_kmeans, cheapest
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadConfig
-from longspan.indexer.form import Form
-from longspan.indexer.shape import shape_of
+from longspan.indexer.planning import dials
+from longspan.indexer.planning.form import Form
+from longspan.indexer.planning.shape import shape_of
+from longspan.indexer.running.job import Job
+from longspan.indexer.stages import closure, cluster, entries, staging
+from longspan.indexer.stages.balance import balanced_kmeans, cheapest
+from longspan.indexer.stages.tree import NOBODY, Tree, with_heads
 from longspan.indexer.store.space import HeadSpace
-from longspan.indexer.tree import NOBODY, Tree, with_heads
-from longspan.indexer.work import Job
 from tests.data import clusters
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from longspan.indexer import build, status
+from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadFile
-from longspan.indexer.progress import Advance
-from longspan.indexer.status import status_file
+from longspan.indexer.running import status
+from longspan.indexer.running.progress import Advance
+from longspan.indexer.running.status import status_file
 
 PAGE = Path(__file__).parents[2] / "docs/status.md"
 

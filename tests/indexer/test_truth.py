@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from longspan.indexer import exhaustive
-from longspan.indexer.answers import write_answers
 from longspan.indexer.errors import BadConfig, BadFile, BadQuery
 from longspan.indexer.reader import Vectors, open_vectors
-from longspan.indexer.truth import exact, read_truth, recall
+from longspan.indexer.tools import exhaustive
+from longspan.indexer.tools.answers import write_answers
+from longspan.indexer.tools.truth import exact, read_truth, recall
 from tests import reference
 from tests.data import as_dtype, clusters, duplicates, uneven_norms
 
@@ -101,9 +101,9 @@ def test_bytes_in_many_dimensions_sum_beyond_what_float32_counts(
 def test_many_queries_are_answered_in_blocks(
     tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("longspan.indexer.truth.QUERIES_AT_ONCE", 7)
-    monkeypatch.setattr("longspan.indexer.truth.RESCORED_AT_ONCE", 24 * 50)
-    monkeypatch.setattr("longspan.indexer.exhaustive.SCORED_AT_ONCE", 1000)
+    monkeypatch.setattr("longspan.indexer.tools.truth.QUERIES_AT_ONCE", 7)
+    monkeypatch.setattr("longspan.indexer.tools.truth.RESCORED_AT_ONCE", 24 * 50)
+    monkeypatch.setattr("longspan.indexer.tools.exhaustive.SCORED_AT_ONCE", 1000)
     check(
         tmp_path,
         rng.normal(size=(700, 24)).astype("f4"),
@@ -179,7 +179,7 @@ def test_a_large_base_is_scanned_in_little_memory(tmp_path: Path) -> None:
 import re, numpy as np
 from pathlib import Path
 from longspan.indexer.reader import open_vectors
-from longspan.indexer.truth import exact
+from longspan.indexer.tools.truth import exact
 base = open_vectors({str(path)!r})
 ids, distances = exact(base, np.ones((4, 128), "f4"), 10, "l2", threads=2)
 assert (distances == 128).all() and len(set(ids[0])) == 10

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from longspan.indexer.workers import AHEAD, workers
+from longspan.indexer.running.workers import AHEAD, workers
 
 
 def test_an_item_is_handed_on_while_one_before_it_is_still_worked_on() -> None:

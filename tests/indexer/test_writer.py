@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from longspan.indexer.convert import convert
 from longspan.indexer.errors import BadConfig, BadFile, DamagedIndex, IndexExists
-from longspan.indexer.ids import read_ids, write_ids
 from longspan.indexer.reader import open_vectors
-from longspan.indexer.stored import open_stored
-from longspan.indexer.writer import FORMATS, writing
+from longspan.indexer.reader.ids import read_ids, write_ids
+from longspan.indexer.tools.convert import convert
+from longspan.indexer.tools.stored import open_stored
+from longspan.indexer.tools.writer import FORMATS, writing
 from tests.reference import DTYPES
 
 Array = np.ndarray[Any, Any]

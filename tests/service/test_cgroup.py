@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from longspan.service.cgroup import limits
+from longspan.service.search.cgroup import limits
 
 V2 = "31 23 0:28 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
 V1 = (

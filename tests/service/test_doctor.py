@@ -16,14 +16,14 @@ import pytest
 from longspan.indexer.errors import BadFile
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.tiers import sizes
-from longspan.service.doctor.advice import UNUSABLE, findings
-from longspan.service.doctor.capacity import MOST, Shape, carried, most, rate
-from longspan.service.doctor.disk import LEAST, Disk, line, measure, temporary_file
-from longspan.service.doctor.machine import Machine, Place, examine, place_of
-from longspan.service.doctor.report import examine_all
-from longspan.service.doctor.text import lines
-from longspan.service.forecast import expected
-from longspan.service.pagecache import resident_bytes
+from longspan.service.tools.doctor.advice import UNUSABLE, findings
+from longspan.service.tools.doctor.capacity import MOST, Shape, carried, most, rate
+from longspan.service.tools.doctor.disk import LEAST, Disk, line, measure, temporary_file
+from longspan.service.tools.doctor.machine import Machine, Place, examine, place_of
+from longspan.service.tools.doctor.report import examine_all
+from longspan.service.tools.doctor.text import lines
+from longspan.service.tools.forecast import expected
+from longspan.service.tools.pagecache import resident_bytes
 from tests.cli.command import LONGSPAN, longspan
 
 GOOD = Machine(

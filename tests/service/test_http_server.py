@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from longspan.indexer.store.manifest import NAME as MANIFEST
-from longspan.service.app import create_app
-from longspan.service.engine import MAX_K
-from longspan.service.server import health
-from longspan.service.settings import Settings
+from longspan.service.http.app import create_app
+from longspan.service.http.process import health
+from longspan.service.http.settings import Settings
+from longspan.service.search.engine import MAX_K
 from tests.conftest import BuildIndex
 from tests.data import Corpus
 from tests.service.conftest import KINDS, MAX_BATCH, MAX_BODY, MAX_PAYLOAD
@@ -30,7 +30,7 @@ from tests.service.serving import (
     wait_until_ready,
 )
 
-FACTORY = ["uvicorn", "--factory", "longspan.service.app:create_app", "--log-level", "error"]
+FACTORY = ["uvicorn", "--factory", "longspan.service.http.app:create_app", "--log-level", "error"]
 SEARCH = "/v1/indexes/floats/search"
 
 

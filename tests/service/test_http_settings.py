@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from longspan.indexer.errors import BadConfig
-from longspan.service.media import JSON, RAW, answer_media, body_media
-from longspan.service.settings import named_index, read_settings
+from longspan.service.http.settings import named_index, read_settings
+from longspan.service.http.wire.media import JSON, RAW, answer_media, body_media
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 
 from longspan.indexer.errors import BadQuery, DamagedIndex
 from longspan.indexer.store.manifest import NAME, Manifest, file_record
-from longspan.indexer.verify import verify
+from longspan.indexer.tools.verify import verify
 from longspan.service import Index
 from tests.conftest import OBJECTS, BuildIndex, object_of
 from tests.data import Corpus

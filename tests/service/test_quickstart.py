@@ -10,7 +10,7 @@ import pytest
 
 from longspan.indexer.errors import IndexExists
 from longspan.service import Index
-from longspan.service.quickstart import quickstart
+from longspan.service.tools.quickstart.quickstart import quickstart
 
 
 @pytest.fixture(scope="module")

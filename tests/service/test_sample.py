@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from longspan.service.quickstart import SAMPLE
+from longspan.service.tools.quickstart.quickstart import SAMPLE
 
 NOTICE = Path(__file__).parent.parent.parent / "NOTICE"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from longspan.indexer.errors import BadQuery
 from longspan.service import Index
-from longspan.service.engine import SearchParams
+from longspan.service.search.engine import SearchParams
 from tests.conftest import BuildIndex
 from tests.data import Corpus, as_dtype, uneven_norms
 from tests.reference import DTYPES, METRICS, brute_force, check_answer

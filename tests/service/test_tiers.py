@@ -9,9 +9,10 @@ import pytest
 from longspan.indexer.errors import DamagedIndex, DoesNotFit
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.tiers import sizes, tiers
-from longspan.indexer.verify import verify
-from longspan.service import Index, memory
-from longspan.service.engine import SearchParams
+from longspan.indexer.tools.verify import verify
+from longspan.service import Index
+from longspan.service.search import memory
+from longspan.service.search.engine import SearchParams
 from tests.conftest import BuildIndex
 from tests.data import Corpus, as_dtype, uneven_norms
 from tests.reference import METRICS, brute_force, check_answer, check_same_distances

@@ -1,0 +1,1 @@
+"""What a build will take of memory, disk and time, said before any work."""

@@ -1,0 +1,54 @@
+"""The memory that a build may take, and how many units of a stage that leaves room for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from longspan.indexer.errors import DoesNotFit
+from longspan.indexer.planning import memory
+from longspan.indexer.planning.memory import Need
+from longspan.indexer.planning.plan import misfits
+from longspan.indexer.reader.payload import PER_ROW
+from longspan.indexer.running.job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the stages of a job take, within a limit.
+
+    queries  how many it is calibrated with
+    payload  whether every vector has an object
+    limit    bytes; None: as much as they take
+    """
+
+    job: Job
+    queries: int
+    payload: bool
+    limit: int | None
+
+    def check(self) -> None:
+        """Raise DoesNotFit when a stage may take more than the limit with one unit at work."""
+        self._refuse(self.needs(None))
+
+    def at_once(self, stage: str, wanted: int) -> int:
+        """Return how many units of a stage may be at work, at most as many as wanted.
+
+        DoesNotFit when there is no room for one: a part came out larger than was expected.
+        """
+        needs = self.needs(int(np.diff(self.job.bounds).max()) if self.job.laid_out else None)
+        self._refuse(needs)
+        return needs[stage].units(self.limit, wanted)
+
+    def needs(self, largest: int | None) -> dict[str, Need]:
+        """Return what every stage takes.
+
+        largest  vectors of the largest part, as soon as that is known
+        """
+        found = memory.needs(self.job, self.queries, largest)
+        if self.payload:
+            found["payload"] = Need(memory.PROGRAM + PER_ROW * self.job.n)
+        return found
+
+    def _refuse(self, needs: dict[str, Need]) -> None:
+        if wrong := misfits(needs, self.limit):
+            raise DoesNotFit(f"{self.job.source}: {self.job.n:,} vectors: {'; '.join(wrong)}")

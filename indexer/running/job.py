@@ -1,0 +1,167 @@
+"""The working directory of a build: what its stages leave for each other, each file whole or none.
+
+A build is cut into units, by the data and not by the machine: a stage is a function of the job and
+the number of a unit, which reads files and writes files. So units may run in any order, on threads
+or elsewhere, and again after a kill, and what they write is the same.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import RLock
+from typing import IO, Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.indexer.planning.shape import Shape
+from longspan.indexer.reader import Vectors, open_vectors
+
+INPUT = "input"
+Unit = Callable[["Job", int], None]
+
+UNFINISHED = ".tmp"  # ends the names of files that are being written
+STAGED = "vectors.npy"  # the input's vectors, those of one part together
+BOUNDS = "bounds.npy"  # where each part begins among them
+
+# numpy reads an array's header by ast, which up to Python 3.11.7 fails in two threads at a time:
+# https://github.com/python/cpython/issues/106905
+PARSING = RLock()
+
+
+@dataclass(frozen=True)
+class Job(Shape):
+    """What every unit of a build knows; small, and the same for all of them.
+
+    source  file of the vectors; of those that are a copy which only one process has, where another
+            copy lies when others need it
+    work    directory of the files that are for the build alone
+    draft   directory of the files of the index
+    """
+
+    source: str
+    work: Path
+    draft: Path
+
+    def save(self, name: str, array: NDArray[Any]) -> None:
+        """Write an array into the working directory."""
+        with self.replacing(self.work / name) as file:
+            np.save(file, array)
+
+    def load(self, name: str) -> NDArray[Any]:
+        """Return an array of the working directory, mapped."""
+        with PARSING:
+            array: NDArray[Any] = np.load(self.work / name, mmap_mode="r")
+        return array
+
+    def create(self, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
+        """Return a new array of the working directory, mapped for writing."""
+        path = self.work / name
+        self.written.append(path)
+        array: NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        return array
+
+    def save_all(self, name: str, **arrays: NDArray[Any]) -> None:
+        """Write several arrays into one file of the working directory."""
+        with self.replacing(self.work / name) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def load_all(self, name: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays of one file of the working directory."""
+        with PARSING, np.load(self.work / name) as file:
+            return dict(file)
+
+    @contextmanager
+    def replacing(self, path: Path) -> Iterator[IO[bytes]]:
+        """Give a file to write; it appears at path when the block ends well."""
+        with self.making(path) as unfinished, unfinished.open("wb") as file:
+            yield file
+
+    @contextmanager
+    def making(self, path: Path) -> Iterator[Path]:
+        """Give the path of a file to make; it appears at path when the block ends well.
+
+        Why a name that no other has: a unit may be run again while a process that was taken for
+        dead still writes. And in the working directory, as all that lies in the draft is published.
+        """
+        unfinished = self.work / f"{path.name}.{uuid4().hex}{UNFINISHED}"
+        yield unfinished
+        unfinished.replace(path)
+        self.written.append(path)
+
+    def make_safe(self) -> None:
+        """Make sure that what this process has written for the job is on the disk."""
+        while self.written:
+            path = self.written.popleft()
+            if path.exists():  # or a later stage has read and removed it
+                flush(path)
+        flush(self.work)
+        flush(self.draft)
+
+    def keep(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what make gives, made once in this process for all units of this job."""
+        with PARSING:
+            if name not in self._kept:
+                self._kept[name] = make()
+        return self._kept[name]
+
+    def forget(self) -> None:
+        """Let go of what was made for all units, but for the input: it may map files that go."""
+        with PARSING:
+            for name in self._kept.keys() - {INPUT}:
+                del self._kept[name]
+
+    @cached_property
+    def written(self) -> deque[Path]:
+        """Files that were written and may not be on the disk yet."""
+        return deque()
+
+    @cached_property
+    def _kept(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """Where each part begins among the staged vectors; one longer than the parts."""
+        return np.asarray(self.load(BOUNDS))
+
+    @property
+    def laid_out(self) -> bool:
+        """Whether it is known how many vectors each part has."""
+        return (self.work / BOUNDS).exists()
+
+    @cached_property
+    def filled(self) -> list[int]:
+        """The parts that hold vectors."""
+        found: list[int] = np.flatnonzero(np.diff(self.bounds)).tolist()
+        return found
+
+    def vectors_of(self, part: int) -> int:
+        """Return how many vectors a part has."""
+        return int(self.bounds[part + 1] - self.bounds[part])
+
+    @property
+    def input(self) -> Vectors:
+        """The vectors that the index is built of."""
+        vectors: Vectors = self.keep(INPUT, lambda: open_vectors(self.source))
+        return vectors
+
+    @cached_property
+    def staged(self) -> Vectors:
+        """The staged vectors; the number of one is its place."""
+        with PARSING:
+            return open_vectors(self.work / STAGED)
+
+
+def flush(path: Path) -> None:
+    """Make sure that a file's content, or a directory's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

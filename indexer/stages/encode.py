@@ -1,0 +1,84 @@
+"""Code every vector: train the codec on a sample, then write the records of each part's rows."""
+
+import json
+
+import numpy as np
+
+from longspan.indexer.running.job import Job
+from longspan.indexer.running.workers import Workers
+from longspan.indexer.stages import codec as codecs
+from longspan.indexer.stages.partrows import PartRows
+from longspan.indexer.stages.rows import FINAL, ORDER, heads_of, under_which
+from longspan.indexer.store.codec import FIRST, SCALARS, SECOND, Codec
+
+AT_ONCE = 1 << 20  # values of the vectors that are coded together
+JOINED = 1 << 18  # records that are brought together at once
+MEANING = "meaning.json"
+
+
+def train(job: Job, pool: Workers) -> None:
+    """Write the codec into the index, trained on a sample of the vectors and their heads."""
+    count = min(job.n, codecs.SAMPLE)
+    rows = np.sort(np.random.default_rng(job.config.seed).choice(job.n, count, replace=False))
+    heads = heads_of(job, 0, int(job.load_all(FINAL)["first_head"][-1]))[under_which(job, rows)]
+    lifted = job.space.lift(job.staged.gather(job.load(ORDER)[rows].astype(np.int64)))
+    codec = codecs.train(job.kind, job.reason, job.space, lifted, heads, job.config.seed, pool)
+    codec.save(job.draft)
+    with job.replacing(job.work / MEANING) as file:
+        file.write(json.dumps(codec.meaning.as_dict()).encode())
+
+
+def codec_of(job: Job) -> Codec | None:
+    """Return the codec of the index; None for raw postings."""
+    if job.kind == "raw":
+        return None
+    codec: Codec = job.keep(MEANING, lambda: read_codec(job))
+    return codec
+
+
+def read_codec(job: Job) -> Codec:
+    """Read the codec."""
+    return Codec.load(job.draft, json.loads((job.work / MEANING).read_bytes()))
+
+
+def encode(job: Job, part: int) -> None:
+    """Write the records of a part's rows."""
+    codec = codec_of(job)
+    if codec is None:
+        return
+    final = job.load_all(FINAL)
+    first, last = final["first_row"][part : part + 2]
+    heads = heads_of(job, *final["first_head"][part : part + 2])
+    under = under_which(job, np.arange(first, last)) - final["first_head"][part]
+    places = job.load(ORDER)[first:last].astype(np.int64)
+    made = [np.empty((last - first, codec.groups + scalars), np.uint8) for scalars in SCALARS]
+    vectors = PartRows.read(job, part)
+    step = max(1, AT_ONCE // job.space.width)
+    for start in range(0, last - first, step):
+        some = slice(start, start + step)
+        lifted = job.space.lift(vectors.take(places[some]))
+        records = codecs.encode(codec, job.space, lifted, heads[under[some]])
+        for whole, record in zip(made, records, strict=True):
+            whole[some] = record
+    for name, whole in zip((FIRST, SECOND), made, strict=True):
+        job.save(records_in(name, part), whole)
+
+
+def join(job: Job) -> None:
+    """Bring the records of all parts together in the index."""
+    for name in (FIRST, SECOND):
+        parts = [job.load(records_in(name, part)) for part in job.filled]
+        shape = (job.n, parts[0].shape[1])
+        whole = np.lib.format.open_memmap(job.draft / name, "w+", np.uint8, shape)
+        first = 0
+        for records in parts:
+            for start in range(0, len(records), JOINED):
+                some = records[start : start + JOINED]
+                whole[first + start : first + start + len(some)] = some
+            first += len(records)
+        whole.flush()
+
+
+def records_in(name: str, part: int) -> str:
+    """Return the name of the file of a part's records."""
+    return f"{part:05}-{name}"

@@ -1,0 +1,84 @@
+"""Number the rows of the index: those of the first posting first, nearest to its head first.
+
+So a row's number and its place on disk go together. Every posting has a row of its own.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.indexer.running.job import Job
+from longspan.indexer.stages.cluster import tree_of
+from longspan.indexer.stages.entries import PIECES, entries_of
+from longspan.indexer.stages.staging import ORIGIN
+from longspan.indexer.stages.tree import with_heads
+from longspan.indexer.store import heads as store_heads
+from longspan.indexer.store.layout import IDS
+
+ORDER, NUMBER = "order.npy", "number.npy"  # place of a row, row of a place
+HEADS = "settled.npy"  # the heads of the index, before they are rounded
+STARTS = "starts.npy"  # the first row of each posting
+FINAL = "final.npz"
+NAMES = "names.npy"
+AT_ONCE = 1 << 20  # ids
+
+
+def number(job: Job) -> None:
+    """Write the rows' places and ids, the heads and their tree, and where each part begins."""
+    order, number = np.empty((2, job.n), np.uint32)
+    first_row, first_head = np.zeros((2, job.parts + 1), np.int64)
+    primary = []
+    for part in job.filled:
+        entries, _ = entries_of(job, part)
+        own, row = entries.order, first_row[part]
+        first_row[part + 1 :] += len(own)
+        first_head[part + 1 :] += len(entries.primary)
+        order[row : row + len(own)] = own
+        number[own] = np.arange(row, row + len(own))
+        primary.append(entries.primary)
+    job.save(ORDER, order)
+    job.save(NUMBER, number)
+    del number
+    save_ids(job, order)
+    save_heads(job, first_head)
+    sizes = np.concatenate(primary)
+    job.save(STARTS, np.cumsum(sizes) - sizes)
+    levels = np.array(save_tree(job))
+    job.save_all(FINAL, first_row=first_row, first_head=first_head, levels=levels)
+
+
+def save_heads(job: Job, first: NDArray[np.int64]) -> None:
+    """Write the heads of all postings, those of each part from first on."""
+    whole = job.create(HEADS, np.float32, (int(first[-1]), job.space.width))
+    for part in job.filled:
+        whole[first[part] : first[part + 1]] = entries_of(job, part)[1]
+
+
+def save_ids(job: Job, order: NDArray[np.uint32]) -> None:
+    """Write the user's id of each row: the input's row, or the name that was given for it."""
+    origin = job.load(ORIGIN)
+    names = job.load(NAMES) if (job.work / NAMES).exists() else None
+    ids = np.lib.format.open_memmap(job.draft / IDS, "w+", np.int64, (job.n,))
+    for start in range(0, job.n, AT_ONCE):
+        rows = origin[order[start : start + AT_ONCE]]
+        ids[start : start + AT_ONCE] = rows if names is None else names[rows]
+    ids.flush()
+
+
+def save_tree(job: Job) -> list[int]:
+    """Write heads and tree into the index; return the nodes of each level."""
+    tree = tree_of(job)
+    children = np.add.reduceat(job.load(PIECES)[0], tree.family[:-1])
+    levels, sizes = with_heads(tree.levels, tree.sizes, job.load(HEADS), children)
+    store_heads.save(job.draft, levels, sizes, job.space)
+    return [len(level) for level in levels]
+
+
+def heads_of(job: Job, first: int, last: int) -> NDArray[np.float32]:
+    """Return the heads [first, last) as they are stored in the index."""
+    return job.space.round_heads(job.load(HEADS)[first:last]).astype(np.float32)
+
+
+def under_which(job: Job, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the head of each row's own posting; rows ascending."""
+    found: NDArray[np.int64] = np.searchsorted(job.load(STARTS), rows, side="right") - 1
+    return found

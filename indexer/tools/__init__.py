@@ -1,0 +1,1 @@
+"""What a user does with vectors and with finished indexes, besides building."""

@@ -1,0 +1,85 @@
+"""The vectors of a published index, read back by row as from a file.
+
+Every vector stands whole in the posting of its nearest head, and rows are numbered in the order of
+these entries (docs/format.md), so rows in order are the file in order.
+"""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.cext import posting
+from longspan.indexer.errors import DamagedIndex
+from longspan.indexer.planning.form import form_of
+from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
+from longspan.indexer.store.manifest import Manifest, file_problem
+from longspan.indexer.store.postings import HEADER, PAGE
+from longspan.indexer.store.shards import open_shards
+from longspan.indexer.store.space import DTYPES
+
+
+class Stored:
+    """An index's `n` vectors of `dim` values, with their `ids`; made by `open_stored`.
+
+    Postings are mapped, and checked as they are read. The pages count as resident until `release`.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path, self.manifest = path, manifest
+        self.n, self.dim, self.dtype_name = manifest.n, manifest.dim, manifest.dtype
+        self.ids: NDArray[np.int64] = np.load(path / IDS, mmap_mode="r")
+        self._records = np.load(path / DIRECTORY)
+        self._starts = np.concatenate([[0], np.cumsum(self._records["primary"], dtype=np.int64)])
+        size = DTYPES[manifest.dtype].itemsize
+        self._form = form_of(manifest.dim, size, manifest.metric, manifest.codec["kind"])
+        self._mapped, self._offsets = open_shards(path, manifest.shards, self._records)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the vectors of ascending rows, at least one: (len(rows), dim)."""
+        owners = np.searchsorted(self._starts, rows, side="right") - 1
+        postings, first = np.unique(owners, return_index=True)
+        runs = zip(postings.tolist(), np.split(rows, first[1:]), strict=True)
+        parts = [self._vectors(number)[run - self._starts[number]] for number, run in runs]
+        return np.concatenate(parts).view(DTYPES[self.dtype_name])
+
+    def release(self, start: int, stop: int) -> None:
+        """Give the pages of rows start to stop back to the kernel; they can be read again."""
+        first, last = np.searchsorted(self._starts, [start, stop - 1], side="right") - 1
+        starts, pages = self._offsets[first : last + 1], self._records["pages"][first : last + 1]
+        ends = starts + pages * np.uint64(PAGE) - np.uint64(HEADER)
+        self._mapped.release(int(starts.min()), int(ends.max()))
+
+    def _vectors(self, number: int) -> NDArray[np.uint8]:
+        """Return the vectors whose nearest head is this posting's, as bytes."""
+        _, count, own, checksum, pages = self._records[number].tolist()
+        offset = int(self._offsets[number])
+        value = memoryview(self._mapped)[offset : offset + pages * PAGE - HEADER]
+        if zlib.crc32(value) != checksum:
+            raise DamagedIndex(f"{self.path}: posting {number}: its checksum does not hold")
+        form = self._form
+        if form.groups:
+            rows, *_ = posting.decode_coded(
+                value, own, count - own, form.row_bytes, form.cosine, form.groups
+            )
+        else:
+            rows, *_ = posting.decode(value, count, form.row_bytes, form.cosine)
+        return rows[:own]
+
+
+def open_stored(path: str | Path) -> Stored:
+    """Open the vectors of an index.
+
+    BadIndex when the directory holds none, DamagedIndex when a file that is read here is missing or
+    not as it was published; of the postings the size is looked at, the content as it is read.
+    """
+    directory = Path(path)
+    manifest = Manifest.read(directory)
+    shards = [*map(shard_name, range(len(manifest.shards)))]
+    for name in (*shards, DIRECTORY, IDS):
+        problem = file_problem(directory / name, manifest.files[name], whole=name not in shards)
+        if problem:
+            raise DamagedIndex(f"{directory / name}: {problem}")
+    return Stored(directory, manifest)

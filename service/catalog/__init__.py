@@ -1,0 +1,1 @@
+"""The indexes of a server by name."""

@@ -1,0 +1,1 @@
+"""The command line: the server's verbs, and all of them together."""

@@ -1,0 +1,56 @@
+"""The application: opens the indexes, wires the routes, closes.
+
+`uvicorn --factory longspan.service.http.app:create_app` runs it with the settings of the
+environment; `longspan serve` does that.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from longspan.service.catalog.catalog import Catalog
+from longspan.service.http import routes
+from longspan.service.http.middleware.request_id import RequestId
+from longspan.service.http.schedule.queue import Admission
+from longspan.service.http.schedule.work import perform
+from longspan.service.http.settings import Settings, read_settings
+from longspan.service.http.wire import openapi, problems
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application; without settings they are read from the environment."""
+    app = FastAPI(
+        title="longspan",
+        version=version("longspan"),
+        description="Nearest-neighbour search. Errors are application/problem+json (RFC 9457).",
+        lifespan=partial(_lifespan, settings or read_settings()),
+        middleware=[Middleware(RequestId)],
+        exception_handlers=problems.HANDLERS,
+        redirect_slashes=False,
+        redoc_url=None,
+        separate_input_output_schemas=False,  # an answer's optional fields are optional
+    )
+    routes.install(app)
+    app.openapi = partial(openapi.document, app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
+    """Open the indexes in the background, so that `/livez` and `/readyz` answer meanwhile."""
+    catalog = Catalog(settings.indexes, settings.memory)
+    work = partial(perform, max_batch=settings.max_batch, max_payload=settings.max_payload)
+    admission = Admission(work, settings.threads, settings.queue)
+    app.state.serving = routes.Serving(settings, catalog, admission)
+    opening = asyncio.create_task(asyncio.to_thread(catalog.open))
+    try:
+        yield
+    finally:
+        await opening
+        admission.close()
+        catalog.close()

@@ -1,0 +1,1 @@
+"""Bodies in, bodies out: JSON and raw, their schema, their errors."""

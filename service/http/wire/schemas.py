@@ -1,0 +1,300 @@
+"""What requests and answers look like: the checks at the door, and the models of OpenAPI.
+
+Requests are checked by these models. Answers to searches are not made from theirs, which would
+cost more than the search; a test compares real answers with the schema instead.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from longspan.service.search.engine import MAX_K, SearchParams
+from longspan.service.search.explain import Explanation
+
+DtypeName = Literal["f32", "f16", "u8", "i8"]
+Float = Annotated[float, Field(allow_inf_nan=False)]
+# After the first wrong number the others are not looked at: there may be millions.
+Floats = Annotated[list[Float], Field(min_length=1, fail_fast=True)]
+Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
+Rows = Annotated[list[Floats], Field(min_length=1, fail_fast=True)]
+Include = list[Literal["payload", "explain"]]
+INCLUDE: Any = Field(
+    [],
+    description='"payload" adds the object that the index has of each hit, "explain" (of one '
+    "query) which postings were ranked, and why they were read or not",
+)
+
+
+def _conflict(message: str) -> PydanticCustomError:
+    return PydanticCustomError("conflict", message)
+
+
+class Wanted(BaseModel):
+    """What a search may ask for. A field that is not known is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    k: int = Field(10, ge=1, le=MAX_K, description="nearest vectors wanted")
+    recall: float | None = Field(
+        None, gt=0, le=1, description="share of the true k nearest to find; default the index's"
+    )
+    max_distance: Float | None = Field(None, description="leave out hits farther than this")
+    stats: bool = Field(False, description="add what the search cost")
+    include: Include = INCLUDE
+
+
+class Params(BaseModel):
+    """Expert overrides in place of `recall`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    probes: int | None = Field(None, ge=1, description="postings to read, whatever the query")
+    beam: int | None = Field(None, ge=1, description="width of the search for the nearest heads")
+    depth: int | None = Field(None, ge=1, description="candidates by code to score exactly")
+    exact: bool = Field(False, description="read every posting")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.exact and (self.probes, self.beam, self.depth) != (None, None, None):
+            raise _conflict("exact reads every posting: it cannot go with probes, beam or depth")
+        return self
+
+    def search_params(self) -> SearchParams:
+        """Return them as the engine takes them."""
+        return SearchParams(probes=self.probes, beam=self.beam, depth=self.depth, exact=self.exact)
+
+
+def _one_dial(wanted: Wanted, params: Params | None) -> None:
+    """Refuse a recall target beside params that decide what is read without it."""
+    if wanted.recall is not None and params and (params.exact or params.probes):
+        raise _conflict("recall cannot go with probes or exact: they replace it")
+
+
+class _Body(Wanted):
+    """What the JSON bodies of both routes share."""
+
+    encoding: Literal["base64"] | None = Field(None, description="how a string holds vectors")
+    dtype: DtypeName | None = Field(
+        None, description="type of the values in the string, little-endian; default the index's"
+    )
+    params: Params | None = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        _one_dial(self, self.params)
+        return self
+
+    def search_params(self) -> SearchParams | None:
+        """Return `params` as the engine takes them, None when not given."""
+        return self.params.search_params() if self.params else None
+
+
+class SearchBody(_Body):
+    """One query."""
+
+    vector: Floats | Base64 = Field(description="the query: numbers, or their bytes in base64")
+
+
+class BatchBody(_Body):
+    """Many queries with the same settings."""
+
+    vectors: Rows | Base64 = Field(description="the queries: rows of numbers, or a block in base64")
+    n: int | None = Field(None, ge=1, description="vectors in the base64 block, to check its size")
+    format: Literal["rows", "columns"] = Field(
+        "rows", description='"columns" is smaller: one array of ids and one of distances a query'
+    )
+
+
+class AnswerQuery(BaseModel):
+    """The query string beside a JSON body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: Literal["number", "string"] = Field(
+        "number", description="JavaScript needs strings for ids above 2^53"
+    )
+
+
+class RawQuery(Wanted, Params, AnswerQuery):
+    """The query string beside a raw body: all settings of the search."""
+
+    include: Annotated[Include, BeforeValidator(lambda text: text.split(","))] = INCLUDE
+    dtype: DtypeName | None = Field(
+        None, description="type of the values in the body, little-endian; default the index's"
+    )
+
+    @model_validator(mode="after")
+    def _one_dial(self) -> Self:
+        _one_dial(self, self)
+        return self
+
+
+class RawBatchQuery(RawQuery):
+    """The query string beside a raw body of many vectors."""
+
+    format: Literal["rows", "columns"] = "rows"
+
+
+class Hit(BaseModel):
+    """A vector that was found."""
+
+    id: int | str = Field(description="a string with ?ids=string")
+    distance: float = Field(description="smaller is nearer, whatever the metric")
+    payload: dict[str, Any] | None = Field(None, description="only when it is included")
+
+
+class Stats(BaseModel):
+    """What the search cost, all its queries together."""
+
+    model_config = ConfigDict(extra="allow")
+
+    queries: int
+    heads_scored: int
+    postings_read: int
+    postings_pruned: int
+    vectors_scored: int
+    codes_scored: int
+    bytes_read: int
+    pages_read: int
+    head_ms: float
+    scan_ms: float
+    total_ms: float
+    recall_target: float | None
+
+
+class _Answer(BaseModel):
+    """What all answers to a search share."""
+
+    index: str
+    took_ms: float = Field(description="from the arrival of the body to the answer")
+    stats: Stats | None = Field(None, description="only when asked for")
+
+
+class SearchAnswer(_Answer):
+    """The hits of one query, nearest first; fewer than k when there are no more."""
+
+    hits: list[Hit]
+    explain: Explanation | None = Field(None, description="only when it is included")
+
+
+class Row(BaseModel):
+    """The hits of one query of a batch."""
+
+    hits: list[Hit]
+
+
+class RowsAnswer(_Answer):
+    """The answer to a batch, format "rows": one result a query, in order."""
+
+    results: list[Row]
+
+
+class ColumnsAnswer(_Answer):
+    """The answer to a batch, format "columns": `counts[i]` hits of query i, in order."""
+
+    ids: list[list[int | str]]
+    distances: list[list[float]]
+    counts: list[int]
+    payload: list[list[dict[str, Any]]] | None = Field(None, description="only when it is included")
+
+
+class Server(BaseModel):
+    """What answers here."""
+
+    name: Literal["longspan"] = "longspan"
+    version: str
+    api: list[str] = ["v1"]
+    docs: str = "/docs"
+
+
+class Health(BaseModel):
+    """A probe that passes."""
+
+    status: Literal["ok"] = "ok"
+
+
+class IndexSummary(BaseModel):
+    """An index in the list; all but name and status are missing until it is open."""
+
+    name: str
+    status: Literal["opening", "open", "failed"]
+    metric: Literal["l2", "ip", "cosine"] | None = None
+    dtype: DtypeName | None = None
+    dim: int | None = None
+    n: int | None = Field(None, description="vectors, not counting copies")
+
+
+class IndexList(BaseModel):
+    """The indexes served."""
+
+    indexes: list[IndexSummary]
+
+
+class Limits(BaseModel):
+    """The most that one request may ask for."""
+
+    k: int
+    batch: int = Field(description="vectors in a batch")
+    body_bytes: int
+    payload_bytes: int = Field(description="payload in an answer")
+
+
+class TierCost(BaseModel):
+    """What stays in memory, and what a search for the ten nearest then reads on average."""
+
+    resident: str
+    bytes: int
+    postings: float = Field(description="postings read at the index's own recall")
+    pages: float = Field(description="pages of 4 KB read besides")
+
+
+class Memory(BaseModel):
+    """The memory dial: what is resident, and what more would buy."""
+
+    resident: str
+    bytes: int
+    locked: bool = Field(description="whether the system let the codes be locked in memory")
+    tiers: list[TierCost]
+
+
+class IndexDetails(BaseModel):
+    """An open index: what it holds, and what may be asked of it."""
+
+    name: str
+    status: Literal["open"] = "open"
+    metric: Literal["l2", "ip", "cosine"]
+    dtype: DtypeName
+    dim: int
+    n: int = Field(description="vectors, not counting copies")
+    heads: int = Field(description="postings")
+    entries: int = Field(description="vectors stored, counting copies")
+    codec: str = Field(description="raw, or the codec of the copies")
+    size_bytes: int
+    payload_bytes: int = Field(description="of them payload; 0 when the index has none")
+    memory: Memory
+    created: str
+    format: int = Field(description="version of the index's format")
+    built_by: str = Field(description="version of longspan that built it")
+    limits: Limits
+
+
+class Place(BaseModel):
+    """A place in the request that is wrong: in its JSON body, or in its query string."""
+
+    pointer: str | None = Field(None, description="RFC 6901, as a URI fragment")
+    parameter: str | None = None
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str = Field(description="the last part of `type`, for programs")
+    request_id: str
+    errors: list[Place] | None = None

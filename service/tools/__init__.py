@@ -1,0 +1,1 @@
+"""What a user does beside searching: measure, plan, examine, try."""

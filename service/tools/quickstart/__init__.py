@@ -1,0 +1,1 @@
+"""The whole once, on a sample that ships with longspan."""
