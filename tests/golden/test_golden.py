@@ -8,7 +8,7 @@ import pytest
 from longspan.cext import posting
 from longspan.indexer.tools.verify import verify
 from longspan.service import Index
-from tests.golden.write import KINDS
+from tests.golden.write import CALIBRATED, KINDS, asked, read_by
 
 V1 = Path(__file__).parent / "v1"
 
@@ -21,6 +21,29 @@ def test_an_index_of_format_1_answers_as_it_did(kind: str) -> None:
         found = index.search(np.load(V1 / kind / "base.npy")[:8], 7, 1.0)
     np.testing.assert_allclose(found.distances, answers["distances"], rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(found.ids, answers["ids"])
+
+
+@pytest.mark.parametrize("kind", CALIBRATED)
+def test_a_calibrated_search_answers_as_it_did_at_every_step_of_the_dial(kind: str) -> None:
+    answers, queries = np.load(V1 / kind / "answers.npz"), np.load(V1 / kind / "queries.npy")
+    for memory, recall in asked(V1 / kind):
+        with Index.open(V1 / kind / "index", memory) as index:
+            found = index.search(queries, 7, recall, stats=True)
+            assert read_by(found) == answers[f"postings {index.tier} {recall}"].tolist()
+        np.testing.assert_array_equal(found.ids, answers[f"ids {index.tier} {recall}"])
+
+
+@pytest.mark.parametrize("kind", CALIBRATED)
+def test_an_index_with_ids_payload_and_shards_gives_them_as_it_did(kind: str) -> None:
+    assert verify(V1 / kind / "index") == []
+    rows = np.load(V1 / kind / "base.npy")[:40]
+    with Index.open(V1 / kind / "index") as index:
+        assert len(index.manifest.shards) > 1
+        found = index.search(rows, 1, 1.0, include=("payload",))
+    assert found.payload is not None
+    given = [[{"row": (id - 2**40) // 7}] for id in found.ids[:, 0].tolist()]
+    assert found.payload == given
+    np.testing.assert_array_equal(found.ids[:, 0], 2**40 + 7 * np.arange(40))
 
 
 def test_the_bytes_of_a_posting() -> None:
