@@ -7,6 +7,7 @@ and every later release must still read it.
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -76,7 +77,7 @@ def write_calibrated(folder: Path, metric: str, dtype: str, codec: str) -> None:
             folder / "base.npy", folder / "index", metric=metric, threads=1, config=config,
             ids=folder / "ids.npy", payload=folder / "payload.jsonl",
         )  # fmt: skip
-    found = {}
+    found: dict[str, Any] = {}
     for memory, recall in asked(folder):
         with Index.open(folder / "index", memory) as index:
             answer = index.search(np.load(folder / "queries.npy"), 7, recall, stats=True)
