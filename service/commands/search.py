@@ -30,9 +30,7 @@ QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enou
 )
 @click.option("-k", type=int, default=10, show_default=True, help="Neighbours of each query.")
 @click.option("--recall", type=RECALL, help="Recall to aim for; default: the index's own.")
-@click.option(
-    "--probes", metavar="N", type=click.IntRange(min=1), help="Read this many postings a query."
-)
+@click.option("--probes", metavar="N", type=int, help="Read this many postings a query.")
 @click.option("--exact", is_flag=True, help="Read every posting.")
 @click.option(
     "--include",
@@ -75,8 +73,8 @@ def search(
     from longspan.indexer.reader.copies import beside
     from longspan.indexer.running.progress import Terminal
     from longspan.indexer.tools.answers import check_target
-    from longspan.service.search.engine import SearchParams
     from longspan.service.search.index import Index
+    from longspan.service.search.request import SearchParams
 
     check_target(output, also=(LINES,))
     vectors = open_vectors(queries, tmp or beside(output), Terminal())

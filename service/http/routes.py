@@ -30,8 +30,8 @@ from longspan.service.http.wire.schemas import (
     Server,
     TierCost,
 )
-from longspan.service.search.engine import MAX_K
 from longspan.service.search.index import Index
+from longspan.service.search.request import MAX_K
 
 
 @dataclass(frozen=True, slots=True)

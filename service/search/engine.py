@@ -8,38 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.errors import BadQuery
 from longspan.indexer.store.calibration import Plan
 from longspan.indexer.store.heads import beams
+from longspan.service.search.request import SearchParams
 
 if TYPE_CHECKING:
     from longspan.service.search.index import Index
 
-MAX_K = 1000
 READ_ALL = float(np.finfo(np.float32).min)  # a threshold that every posting promises
-
-
-@dataclass(frozen=True, slots=True)
-class SearchParams:
-    """Settings that take the place of the calibrated ones.
-
-    probes  read exactly this many postings
-    beam    nodes of the lowest level of the head tree to expand
-    depth   candidates by code that get an exact distance
-    exact   read every posting
-    BadQuery when a number is below 1.
-    """
-
-    probes: int | None = None
-    beam: int | None = None
-    depth: int | None = None
-    exact: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("probes", "beam", "depth"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise BadQuery(f"{name} is {value}, must be at least 1")
 
 
 @dataclass(slots=True)
@@ -185,7 +161,7 @@ def search_some(
     heads = index.manifest.heads
     lifted, turned = index.heads.lift(queries), index.parts.turn(queries)
     plan = index.plan(dist.shape[1], recall)
-    depth = params.depth or plan.depth
+    depth = min(params.depth or plan.depth, index.n)
     if params.probes is not None:
         plan = Plan(params.probes, READ_ALL)
     m = min(plan.ranked, heads)
@@ -199,9 +175,3 @@ def search_some(
         if cost is not None:
             return Cost(*cost, ranked=len(queries) * m)
         m = min(2 * m, heads)  # too few vectors among the postings that were ranked
-
-
-def check_k(k: int) -> None:
-    """Raise BadQuery unless k is one that a search may ask for."""
-    if not 1 <= k <= MAX_K:
-        raise BadQuery(f"k is {k}, must be in [1, {MAX_K}]")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
-from longspan.service.search.engine import SearchParams
+from longspan.service.search.request import SearchParams
 
 if TYPE_CHECKING:
     from longspan.service.search.index import Index

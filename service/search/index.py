@@ -24,9 +24,10 @@ from longspan.indexer.store.space import DTYPES, HeadSpace
 from longspan.indexer.store.tiers import NAMES
 from longspan.service.search import engine, memory
 from longspan.service.search import queries as door
-from longspan.service.search.engine import Answer, Found, SearchParams
+from longspan.service.search.engine import Answer, Found
 from longspan.service.search.explain import Explanation, explain
 from longspan.service.search.memory import Budget
+from longspan.service.search.request import SearchParams, check_k, shown
 
 PLANS = 256  # pairs of k and recall whose settings are kept: looking one up takes 10 us
 RESIDENT = (*store_heads.FILES, DIRECTORY)  # read whole at opening, into the page cache
@@ -159,10 +160,10 @@ class Index:
         """Return the queries as the engine takes them, and the recall; BadQuery when unfit."""
         if self._closed:
             raise BadQuery(f"{self.path}: the index was closed")
-        engine.check_k(k)
+        check_k(k)
         recall = float(self.manifest.config["recall"]) if recall is None else recall
         if not 0 < recall <= 1:
-            raise BadQuery(f"recall is {recall}, must be above 0 and at most 1")
+            raise BadQuery(f"recall is {shown(recall)}, must be above 0 and at most 1")
         return door.accept(queries, self.dtype, self.dim, self.metric), recall
 
     def explain(

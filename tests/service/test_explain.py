@@ -10,7 +10,7 @@ from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadQuery
 from longspan.service import Index
-from longspan.service.search.engine import SearchParams
+from longspan.service.search.request import SearchParams
 from tests.data import Corpus, clusters
 from tests.service.test_http_refusals import check
 

@@ -61,6 +61,8 @@ def check(answer: httpx.Response, status: int, code: str, words: str = "") -> An
         (ONE, {"vector": VECTOR, "stats": 1}, "invalid_request", "#/stats"),
         (ONE, {"vector": VECTOR, "max_distance": "1"}, "invalid_request", "#/max_distance"),
         (ONE, {"vector": VECTOR, "params": {"probes": 0}}, "invalid_request", "#/params/probes"),
+        (ONE, {"vector": VECTOR, "params": {"depth": 2**62}}, "invalid_request", "#/params/depth"),
+        (ONE, {"vector": VECTOR, "params": {"beam": 10**400}}, "invalid_request", "#/params/beam"),
         (ONE, {"vector": VECTOR, "params": {"nprobe": 4}}, "invalid_request", "#/params/nprobe"),
         (
             ONE,
@@ -110,6 +112,9 @@ def test_a_bad_body_is_unprocessable(
     ("path", "query", "code", "words"),
     [
         (ONE, "k=0", "invalid_request", "k: "),
+        (ONE, f"depth={2**64}", "invalid_request", "depth: "),
+        (ONE, "probes=1000001", "invalid_request", "probes: "),
+        (ONE, f"beam={10**400}", "invalid_request", "beam: "),
         (ONE, "k=ten", "invalid_request", "k: "),
         (ONE, "k=1&k=2", "invalid_request", "k is given twice"),
         (ONE, "k=", "invalid_request", "k: "),

@@ -16,7 +16,7 @@ from longspan.indexer.store.manifest import NAME as MANIFEST
 from longspan.service.http.app import create_app
 from longspan.service.http.process import health
 from longspan.service.http.settings import Settings
-from longspan.service.search.engine import MAX_K
+from longspan.service.search.request import MAX_K
 from tests.conftest import BuildIndex
 from tests.data import Corpus
 from tests.service.conftest import KINDS, MAX_BATCH, MAX_BODY, MAX_PAYLOAD

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from longspan.indexer.errors import BadQuery
 from longspan.service import Index
-from longspan.service.search.engine import SearchParams
+from longspan.service.search.request import MAX_BEAM, MAX_DEPTH, MAX_PROBES, SearchParams
 from tests.conftest import BuildIndex
 from tests.data import Corpus, as_dtype, uneven_norms
 from tests.reference import DTYPES, METRICS, brute_force, check_answer
@@ -200,5 +200,33 @@ def test_recall_out_of_range_is_refused(tiny_index: BuildIndex, recall: float) -
 
 @pytest.mark.parametrize("params", [{"probes": 0}, {"beam": 0}, {"probes": -3}])
 def test_params_out_of_range_are_refused(tiny_index: BuildIndex, params: dict[str, int]) -> None:
-    with Index.open(tiny_index()) as index, pytest.raises(BadQuery, match="must be at least 1"):
+    with Index.open(tiny_index()) as index, pytest.raises(BadQuery, match="must be in"):
         index.search(np.zeros(24), params=SearchParams(**params))  # type: ignore[arg-type]
+
+
+HUGE = st.integers(2**20, 2**70) | st.integers(-(2**70), 0) | st.just(10**5000)
+
+
+@given(name=st.sampled_from(["probes", "beam", "depth"]), value=HUGE)
+def test_no_number_is_out_of_its_bounds(name: str, value: int) -> None:
+    with pytest.raises(BadQuery, match=rf"{name} is .*, must be in \[1, \d+\]"):
+        SearchParams(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [2.0, "7", True, np.nan])
+def test_what_is_no_whole_number_is_refused(value: Any) -> None:
+    with pytest.raises(BadQuery, match="depth is"):
+        SearchParams(depth=value)
+
+
+@pytest.mark.parametrize("codec", ["raw", "pq", "rabitq"])
+@pytest.mark.parametrize("memory", [1 << 15, 1 << 30])
+def test_the_largest_settings_mean_all_there_is(
+    tmp_index: BuildIndex, codec: str, memory: int
+) -> None:
+    base = np.random.default_rng(3).normal(size=(600, 16)).astype(np.float32)
+    largest = SearchParams(probes=MAX_PROBES, beam=MAX_BEAM, depth=MAX_DEPTH)
+    with Index.open(tmp_index(base, codec=codec), memory) as index:
+        answer = index.search(base[:5], 7, params=largest)
+        exact = index.search(base[:5], 7, params=SearchParams(exact=True))
+    np.testing.assert_array_equal(answer.ids, exact.ids)

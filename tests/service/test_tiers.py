@@ -12,7 +12,7 @@ from longspan.indexer.store.tiers import sizes, tiers
 from longspan.indexer.tools.verify import verify
 from longspan.service import Index
 from longspan.service.search import memory
-from longspan.service.search.engine import SearchParams
+from longspan.service.search.request import SearchParams
 from tests.conftest import BuildIndex
 from tests.data import Corpus, as_dtype, uneven_norms
 from tests.reference import METRICS, brute_force, check_answer, check_same_distances

@@ -22,8 +22,8 @@ from longspan.service.http.wire.schemas import (
     SearchBody,
     Wanted,
 )
-from longspan.service.search.engine import SearchParams
 from longspan.service.search.index import Index
+from longspan.service.search.request import SearchParams
 
 Queries = NDArray[Any]
 Model = TypeVar("Model", bound=BaseModel)

@@ -4,13 +4,14 @@ Requests are checked by these models. Answers to searches are not made from thei
 cost more than the search; a test compares real answers with the schema instead.
 """
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from longspan.service.search.engine import MAX_K, SearchParams
 from longspan.service.search.explain import Explanation
+from longspan.service.search.request import MAX_K, SearchParams
 
 DtypeName = Literal["f32", "f16", "u8", "i8"]
 Float = Annotated[float, Field(allow_inf_nan=False)]
@@ -44,15 +45,23 @@ class Wanted(BaseModel):
     include: Include = INCLUDE
 
 
+def _override(name: str) -> Any:
+    """Return the field of a setting of `SearchParams`, its bounds and its help taken from there."""
+    spec = next(spec for spec in fields(SearchParams) if spec.name == name)
+    low, high = spec.metadata.get("low"), spec.metadata.get("high")
+    default: Any = spec.default
+    return Field(default, description=spec.metadata["help"], ge=low, le=high)
+
+
 class Params(BaseModel):
     """Expert overrides in place of `recall`."""
 
     model_config = ConfigDict(extra="forbid")
 
-    probes: int | None = Field(None, ge=1, description="postings to read, whatever the query")
-    beam: int | None = Field(None, ge=1, description="width of the search for the nearest heads")
-    depth: int | None = Field(None, ge=1, description="candidates by code to score exactly")
-    exact: bool = Field(False, description="read every posting")
+    probes: int | None = _override("probes")
+    beam: int | None = _override("beam")
+    depth: int | None = _override("depth")
+    exact: bool = _override("exact")
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
