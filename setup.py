@@ -11,7 +11,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.modified import newer
 
 ROOMS = ("service", "indexer", "cext")
-CHECKED = os.environ.get("LONGSPAN_CHECKED_BUILD") == "1"
+CHECKED = os.environ.get("LONGSPAN_CHECKED_BUILD") == "1"  # .ci/checked tests such a build
 
 # Float sums are not reordered (a row has one distance wherever it is stored; kernels_plain.c alone
 # gives that up for speed), but a comparison may be done for lanes that do not need it.
@@ -20,6 +20,7 @@ VECTORISE = ["-O3", "-fno-signed-zeros", "-fno-trapping-math"]
 QUICK = ["-O1"]
 # A checked build keeps what a debugger needs; else it is a fifth of the time and most of the size.
 SYMBOLS = ["-g"] if CHECKED else ["-g0"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"] if CHECKED else []
 WARNINGS = [
     "-Wall",
     "-Wextra",
@@ -29,6 +30,7 @@ WARNINGS = [
 ]
 # Cython's own code for memoryviews: once for all modules, or it is most of each of them.
 SHARED = Path("cext/_cython.c")
+OPTIONS = [*VECTORISE, *(QUICK if CHECKED else []), *SYMBOLS, *SANITIZERS, *WARNINGS]
 
 packages = [
     ".".join(("longspan", *init.parent.parts))
@@ -89,7 +91,8 @@ setup(
                 # One module owns the kernels; the others reach them through its table.
                 [str(source), *(kernels if source.stem == "kernels" else [])],
                 include_dirs=["cext"],
-                extra_compile_args=[*VECTORISE, *(QUICK if CHECKED else []), *SYMBOLS, *WARNINGS],
+                extra_compile_args=OPTIONS,
+                extra_link_args=SANITIZERS,
                 # Headers are part of every module: a changed one must rebuild it.
                 depends=sorted(str(path) for path in Path("cext").glob("*.h")),
             )
