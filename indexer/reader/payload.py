@@ -25,9 +25,8 @@ from longspan.indexer.store import payload as store
 from longspan.indexer.store import wave
 from longspan.indexer.store.postings import PAGE
 
-MOST_BYTES = 65_536  # of an object: an answer may hold thousands of them
 AT_ONCE = 1024  # lines read together, 64 MiB when all are as long as they may be
-PER_ROW = 40  # bytes of memory a vector: where its line begins, and while it is placed its size
+PER_ROW = 44  # bytes of memory a vector: where its line begins, and while it is placed its size
 SPACE = b" \t\r\n"  # of JSON, between its tokens
 
 
@@ -117,7 +116,7 @@ def check(path: Path, lines: BinaryIO, n: int, unit: str) -> NDArray[np.int64]:
     starts = np.zeros(n + 1, np.int64)
     end = 0
     for row in range(n):
-        line = lines.readline(MOST_BYTES + 2)  # with its end, \n or \r\n
+        line = lines.readline(store.MOST_BYTES + 2)  # with its end, \n or \r\n
         if not line:
             raise BadFile(f"{path}: {row} {unit}s, wanted {n}, one for each vector")
         problem = problem_of(line)
@@ -132,8 +131,8 @@ def check(path: Path, lines: BinaryIO, n: int, unit: str) -> NDArray[np.int64]:
 
 def problem_of(line: bytes) -> str:
     """Return why a line is no object that is taken, or nothing."""
-    if len(line.rstrip(b"\r\n")) > MOST_BYTES:
-        return f"is longer than {MOST_BYTES:,} bytes"
+    if len(line.rstrip(b"\r\n")) > store.MOST_BYTES:
+        return f"is longer than {store.MOST_BYTES:,} bytes"
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as exc:

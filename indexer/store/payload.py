@@ -5,11 +5,14 @@ page after the other, so a search looks its hits up in the table, in one wave, a
 objects in a second: 5 to 10 us of CPU a hit, measured here. LMDB stays the container and the
 source of truth; `longspan verify` checks that the two agree. Neighbours have neighbouring rows, so
 hits often share a page.
+
+Every object that is read is compared with its checksum: an answer never holds what a disk changed.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +25,10 @@ from longspan.indexer.store.wave import Pieces
 FILES = OBJECTS, PLACES = "payload.lmdb", "payload.npy"
 BATCH = 4 << 20  # bytes of objects a transaction: as Python holds them small ones take far more
 
-# Where one object lies in the LMDB file; the table has one a row.
-PLACE = np.dtype([("offset", "<u8"), ("size", "<u4")])
+LEAST_BYTES, MOST_BYTES = 2, 65_536  # of an object: an answer may hold thousands of them
+
+# Where one object lies in the LMDB file, and its CRC-32; the table has one a row.
+PLACE = np.dtype([("offset", "<u8"), ("size", "<u4"), ("checksum", "<u4")])
 
 NODE = 8 + 4 + 2 + 1  # of LMDB's page beside a value: header, key, pointer, rounding to even
 FITS = 2026  # a larger value gets pages of its own, and a node of NODE + 8 bytes that names them
@@ -64,15 +69,16 @@ def save(directory: Path, objects: Iterable[bytes], n: int, pages: int) -> None:
     pages  the most that they take; DoesNotFit when the disk is full
     """
     table = np.zeros(n, PLACE)
-    postings.load(directory / OBJECTS, 0, noted(objects, table["size"]), pages, BATCH)
+    postings.load(directory / OBJECTS, 0, noted(objects, table), pages, BATCH)
     table["offset"] = postings.locate(directory / OBJECTS, 0, n)
     np.save(directory / PLACES, table)
 
 
-def noted(objects: Iterable[bytes], sizes: NDArray[np.uint32]) -> Iterator[bytes]:
-    """Yield the objects and note how many bytes each has."""
+def noted(objects: Iterable[bytes], table: Places) -> Iterator[bytes]:
+    """Yield the objects; note in the table how many bytes each has, and its checksum."""
+    sizes, checksums = table["size"], table["checksum"]
     for row, value in enumerate(objects):
-        sizes[row] = len(value)
+        sizes[row], checksums[row] = len(value), crc32(value)
         yield value
 
 
@@ -87,18 +93,27 @@ class Payload:
         self._table, self._objects = Pieces(directory / PLACES), Pieces(directory / OBJECTS)
 
     def places(self, rows: NDArray[np.uint32]) -> Places:
-        """Return where the objects of rows lie, (len(rows),) of PLACE."""
+        """Return where the objects of rows lie, (len(rows),) of PLACE.
+
+        DamagedIndex for one that no object could have.
+        """
         offsets = self._first + rows.astype(np.int64) * PLACE.itemsize
         found = self._table.read(offsets, np.full(len(rows), PLACE.itemsize))
-        return np.frombuffer(b"".join(found), PLACE)
+        places = np.frombuffer(b"".join(found), PLACE)
+        sizes, last = places["size"], np.uint64(self._objects.size - LEAST_BYTES)
+        wrong = rows[(sizes < LEAST_BYTES) | (sizes > MOST_BYTES) | (places["offset"] > last)]
+        if len(wrong):
+            raise DamagedIndex(f"{self._path.with_name(PLACES)}: row {wrong[0]} has no object")
+        return places
 
     def read(self, places: Places) -> list[bytes]:
         """Return the objects, UTF-8 JSON as they were stored, in the order of their places.
 
-        DamagedIndex where there is no object.
+        DamagedIndex for one that has not its checksum.
         """
         found = self._objects.read(places["offset"], places["size"])
-        for value, wanted in zip(found, places["size"].tolist(), strict=True):
-            if len(value) != wanted or value[:1] != b"{" or value[-1:] != b"}":
-                raise DamagedIndex(f"{self._path}: no object where {PLACES} has one")
+        checksums = places["checksum"].tolist()
+        for value, checksum, offset in zip(found, checksums, places["offset"], strict=True):
+            if crc32(value) != checksum:
+                raise DamagedIndex(f"{self._path}: object at byte {offset} has not its checksum")
         return found

@@ -28,6 +28,7 @@ class Pieces:
 
     def __init__(self, path: Path) -> None:
         self._handle = os.open(path, os.O_RDONLY)
+        self.size = os.fstat(self._handle).st_size
         finalize(self, os.close, self._handle)
         os.posix_fadvise(self._handle, 0, 0, os.POSIX_FADV_RANDOM)  # nothing besides the pieces
 

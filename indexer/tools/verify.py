@@ -191,12 +191,14 @@ def check_payload(directory: Path, n: int, progress: Progress) -> Iterator[str]:
         if txn.stat()["entries"] != n or places.shape != (n,) or places.dtype != payload.PLACE:
             yield f"{payload.OBJECTS}: {txn.stat()['entries']} objects, {len(places)} places, n {n}"
             return
-        for row, (offset, size) in enumerate(places.tolist()):
+        for row, (offset, size, checksum) in enumerate(places.tolist()):
             value = txn.get(postings.key(row), default=b"")
             if mapped[offset : offset + size] != value:
                 yield f"{payload.OBJECTS}: row {row} is not where {payload.PLACES} has it"
             elif not is_object(value):
                 yield f"{payload.OBJECTS}: row {row} has no JSON object"
+            elif zlib.crc32(value) != checksum:
+                yield f"{payload.OBJECTS}: row {row} has not the checksum of {payload.PLACES}"
             advance(1)
 
 

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longspan.indexer.errors import BadFile, DamagedIndex
-from longspan.indexer.reader.payload import MOST_BYTES, compact, opened
+from longspan.indexer.reader.payload import compact, opened
 from longspan.indexer.running.progress import SILENT
 from longspan.indexer.store import payload as store
+from longspan.indexer.store.payload import MOST_BYTES
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -1,5 +1,6 @@
 """Payload from Python: the objects of exactly the hits, and what is refused or damaged."""
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -105,8 +106,43 @@ def test_verify_and_search_find_a_damaged_object(
     offset = int(np.load(path / "payload.npy")["offset"][3])
     rewritten(path, "payload.lmdb", offset, b"[")
     assert verify(path) == ["payload.lmdb: row 3 has no JSON object"]
-    with Index.open(path) as index, pytest.raises(DamagedIndex, match="no object where"):
+    with Index.open(path) as index, pytest.raises(DamagedIndex, match="not its checksum"):
         index.search(clustered.queries[0], OBJECTS, 1.0, include=("payload",))
+
+
+@pytest.mark.parametrize("name", ["payload.lmdb", "payload.npy"])
+def test_no_flipped_bit_is_answered(
+    objects_index: Path, tmp_path: Path, clustered: Corpus, name: str
+) -> None:
+    """Whatever byte of an object, or of its record, has another bit: the object is refused."""
+    path = tmp_path / "index"
+    shutil.copytree(objects_index, path)
+    table = np.load(path / "payload.npy")
+    offset, size = int(table["offset"][3]), int(table["size"][3])
+    if name == "payload.npy":
+        offset, size = (path / name).stat().st_size - table[3:].nbytes, table.itemsize
+    everything = (clustered.queries[0], OBJECTS, 1.0)
+    with Index.open(path) as index, (path / name).open("r+b", buffering=0) as file:
+        for at in range(offset, offset + size):
+            whole = os.pread(file.fileno(), 1, at)
+            os.pwrite(file.fileno(), bytes([whole[0] ^ 1 << at % 8]), at)
+            with pytest.raises(DamagedIndex, match=r"payload\.(npy|lmdb): "):
+                index.search(*everything, include=("payload",))
+            os.pwrite(file.fileno(), whole, at)
+        found = index.search(*everything, include=("payload",))
+    assert found.payload == [[object_of(row) for row in found.ids[0].tolist()]]
+
+
+def test_verify_finds_an_object_that_has_not_its_checksum(
+    objects_index: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "index"
+    shutil.copytree(objects_index, path)
+    table = np.load(path / "payload.npy")
+    table["checksum"][5] ^= 1
+    rewritten(path, "payload.npy", (path / "payload.npy").stat().st_size - table.nbytes,
+              table.tobytes())  # fmt: skip
+    assert verify(path) == ["payload.lmdb: row 5 has not the checksum of payload.npy"]
 
 
 def test_verify_finds_a_place_that_lmdb_does_not_know(objects_index: Path, tmp_path: Path) -> None:
