@@ -11,11 +11,12 @@ import click
 
 from longspan.indexer.commands import flags
 from longspan.indexer.commands.console import CHECK_FAILED, aligned, emit
+from longspan.service.search.request import SearchRequest, settings
 
 if TYPE_CHECKING:
     from longspan.indexer.reader import Vectors
     from longspan.indexer.running.progress import Advance
-    from longspan.service.search.engine import Found
+    from longspan.service.search.answer import Found
     from longspan.service.search.index import Index
 
 RECALL = click.FloatRange(0, 1, min_open=True)
@@ -23,15 +24,29 @@ LINES = ".jsonl"  # the answers file that holds payload
 QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enough to share out
 
 
+def settings_of_search(verb: flags.Verb) -> flags.Verb:
+    """Add a flag for each setting of `SearchRequest` that a file of queries may have."""
+    for spec in reversed(settings(SearchRequest)):
+        if spec.name in ("stats", "include"):  # stats are always printed, include has a flag
+            continue
+        flag = f"--{spec.name.replace('_', '-')}" if len(spec.name) > 1 else f"-{spec.name}"
+        kind = RECALL if spec.name == "recall" else flags.value_type(spec.type)
+        text = flags.sentence(spec.metadata["help"])
+        if kind is int:
+            text += " [{low:,} to {high:,}]".format(**spec.metadata)
+        verb = click.option(
+            flag, spec.name, type=kind, is_flag=kind is bool, default=spec.default, help=text,
+            show_default=kind is int and spec.default is not None,
+        )(verb)  # fmt: skip
+    return verb
+
+
 @click.command()
 @click.argument("index", type=flags.PATH)
 @click.option(
     "--queries", metavar="FILE", type=flags.SOURCE, required=True, help="A file of vectors."
 )
-@click.option("-k", type=int, default=10, show_default=True, help="Neighbours of each query.")
-@click.option("--recall", type=RECALL, help="Recall to aim for; default: the index's own.")
-@click.option("--probes", metavar="N", type=int, help="Read this many postings a query.")
-@click.option("--exact", is_flag=True, help="Read every posting.")
+@settings_of_search
 @click.option(
     "--include",
     type=click.Choice(["payload"]),
@@ -48,16 +63,13 @@ QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enou
 def search(
     index: Path,
     queries: str,
-    k: int,
-    recall: float | None,
-    probes: int | None,
-    exact: bool,
     include: tuple[str, ...],
     output: Path,
     memory: int | None,
     threads: int | None,
     tmp: Path | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Write the nearest neighbours in INDEX of each query.
 
@@ -65,8 +77,7 @@ def search(
     longspan search my-index --queries queries.fbin -k 10 --recall 0.95 -o answers.npz
     longspan search my-index --queries queries.fbin --include payload -o answers.jsonl
     """
-    if (recall is not None) + (probes is not None) + exact > 1:
-        raise click.UsageError("--recall, --probes and --exact exclude each other.")
+    request = SearchRequest(**given, include=include)
     if include and output.suffix.lower() != LINES:
         raise click.UsageError(f"{output} cannot hold payload: --include goes with {LINES}.")
     from longspan.indexer.reader import open_vectors
@@ -74,23 +85,21 @@ def search(
     from longspan.indexer.running.progress import Terminal
     from longspan.indexer.tools.answers import check_target
     from longspan.service.search.index import Index
-    from longspan.service.search.request import SearchParams
 
     check_target(output, also=(LINES,))
     vectors = open_vectors(queries, tmp or beside(output), Terminal())
-    asked = {"k": k, "recall": recall, "params": SearchParams(probes=probes, exact=exact)}
     with Index.open(index, memory) as opened:
         opened.check_include(include)
         began = perf_counter()
         with Terminal().stage("search", vectors.n, "queries") as advance:
-            answers = answer_all(opened, vectors, asked, threads, advance)
+            answers = answer_all(opened, vectors, request, threads, advance)
         seconds = perf_counter() - began
         if output.suffix.lower() == LINES:
             _write_lines(output, answers, opened if include else None)
         else:
             _write_columns(output, answers)
     record = {
-        "output": str(output), "queries": vectors.n, "k": k, "seconds": round(seconds, 6),
+        "output": str(output), "queries": vectors.n, "k": request.k, "seconds": round(seconds, 6),
         "qps": round(vectors.n / seconds, 1), "stats": total_stats(answers),
     }  # fmt: skip
     emit(record, search_summary(record), as_json)
@@ -169,7 +178,7 @@ def bench(
 def answer_all(
     index: "Index",
     queries: "Vectors",
-    asked: dict[str, Any],
+    request: SearchRequest,
     threads: int | None,
     advance: "Advance",
 ) -> list["Found"]:
@@ -177,7 +186,7 @@ def answer_all(
 
     def answer(start: int) -> "Found":
         stop = min(start + QUERIES_AT_ONCE, queries.n)
-        found = index.find(queries.rows(start, stop), **asked)
+        found = index.find(queries.rows(start, stop), request)
         advance(stop - start)
         return found
 

@@ -4,16 +4,17 @@ The same ranking and the same rule as in a search (longspan.cext.prune), done on
 """
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
-from longspan.service.search.request import SearchParams
+from longspan.indexer.store.tiers import NAMES
+from longspan.service.search.opened import Opened
+from longspan.service.search.request import SearchRequest
 
-if TYPE_CHECKING:
-    from longspan.service.search.index import Index
+LISTED = 500  # postings of an explanation: each takes a hundred bytes of an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Explanation:
     needed    hits that a posting must promise to be read; 0 when the number of postings was given
     at_least  postings that are read whatever they promise, so that k vectors are found
     depth     candidates by code that get an exact distance; 0 with raw postings
-    postings  those that were ranked, nearest first
+    postings  those that were ranked, nearest first: the first 500
+    more      that were ranked and are not listed
     """
 
     resident: str
@@ -51,6 +53,7 @@ class Explanation:
     at_least: int
     depth: int
     postings: list[Posting]
+    more: int
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON types."""
@@ -58,39 +61,37 @@ class Explanation:
 
 
 def explain(
-    index: "Index", query: NDArray[Any], k: int, recall: float, params: SearchParams
+    opened: Opened, query: NDArray[Any], request: SearchRequest, recall: float
 ) -> Explanation:
     """Return why a checked query (1, dim) reads what it reads."""
-    plan = index.plan(k, recall)
-    m = min(params.probes or plan.ranked, index.manifest.heads)
-    heads, dist, _ = index.heads.nearest(query, m, params.beam)
-    known = heads[0] < index.manifest.heads
+    effort = opened.effort(request.k, recall, request.probes, request.beam, request.depth)
+    heads, dist, _ = opened.heads.nearest(query, effort.ranked, effort.beam)
+    known = heads[0] < opened.manifest.heads
     heads, dist = heads[:, known], np.ascontiguousarray(dist[:, known])
     promise = np.empty_like(dist)
-    prune.promises(dist, np.array(index.law, np.float32), promise)
-    records = index.parts.records[heads[0]]
-    primary = records["primary"].astype(np.int64)
-    at_least = 1 + int(np.searchsorted(np.cumsum(primary), k))
-    count = max(int((promise[0] >= plan.threshold).sum()), at_least)
-    if params.probes:
-        count, at_least = len(heads[0]), len(heads[0])
+    prune.promises(dist, np.array(opened.law, np.float32), promise)
+    records, ranked = opened.parts.records[heads[0]], heads.shape[1]
+    at_least = 1 + int(np.searchsorted(np.cumsum(records["primary"], dtype=np.int64), request.k))
+    at_least = ranked if request.probes else min(at_least, ranked)
+    read = max(int((promise[0] >= effort.threshold).sum()), at_least)
     return Explanation(
-        resident=index.resident,
+        resident=NAMES[opened.tier],
         recall=recall,
-        needed=0.0 if params.probes else float(np.exp(plan.threshold)),
-        at_least=min(at_least, len(heads[0])),
-        depth=params.depth or plan.depth,
+        needed=0.0 if request.probes else float(np.exp(effort.threshold)),
+        at_least=at_least,
+        depth=effort.depth,
         postings=[
             Posting(
                 head=int(head),
                 distance=float(near),
                 promise=float(np.exp(hits)),
-                vectors=int(own),
-                copies=int(total - own),
-                read=rank < count,
+                vectors=int(record["primary"]),
+                copies=int(record["count"]) - int(record["primary"]),
+                read=rank < read,
             )
-            for rank, (head, near, hits, own, total) in enumerate(
-                zip(heads[0], dist[0], promise[0], primary, records["count"], strict=True)
+            for rank, (head, near, hits, record) in enumerate(
+                zip(heads[0, :LISTED], dist[0], promise[0], records, strict=False)
             )
         ],
+        more=max(ranked - LISTED, 0),
     )

@@ -1,43 +1,33 @@
-"""An opened index: its files mapped, its calibration at hand. `search` is all that a user needs."""
+"""An index that is open for searching. `search` is all that a user needs."""
 
 from collections.abc import Collection
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from longspan.indexer.errors import BadQuery, DamagedIndex
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store import payload as objects
-from longspan.indexer.store.calibration import Calibration
-from longspan.indexer.store.codec import CODEC, Codec
+from longspan.indexer.store.codec import CODEC
 from longspan.indexer.store.codec import FILES as CODED
-from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import Manifest, file_problem
-from longspan.indexer.store.opened import Parts
-from longspan.indexer.store.space import DTYPES, HeadSpace
+from longspan.indexer.store.space import DTYPES
 from longspan.indexer.store.tiers import NAMES
 from longspan.service.search import engine, memory
 from longspan.service.search import queries as door
-from longspan.service.search.engine import Answer, Found
+from longspan.service.search.answer import Answer, Found
 from longspan.service.search.explain import Explanation, explain
 from longspan.service.search.memory import Budget
-from longspan.service.search.request import SearchParams, check_k, shown
+from longspan.service.search.opened import Opened, is_coded, open_files
+from longspan.service.search.request import EXPLAIN, PAYLOAD, SearchParams, SearchRequest
 
-PLANS = 256  # pairs of k and recall whose settings are kept: looking one up takes 10 us
 RESIDENT = (*store_heads.FILES, DIRECTORY)  # read whole at opening, into the page cache
 FILES = (*RESIDENT, IDS)
-INCLUDED = ("payload",)  # what a search gives beside ids and distances
-
-
-def is_coded(manifest: Manifest) -> bool:
-    """Return whether an index's copies are codes."""
-    return str(manifest.codec["kind"]) != "raw"
 
 
 def files_of(manifest: Manifest) -> set[str]:
@@ -54,25 +44,13 @@ class Index:
     the postings are read from the disk as queries need them.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, budget: Budget) -> None:
-        self.path, self.manifest, self._closed = path, manifest, False
-        self.n, self.dim, self.metric = manifest.n, manifest.dim, manifest.metric
-        self.dtype_name = manifest.dtype
-        self.dtype = DTYPES[manifest.dtype]
-        space = HeadSpace(manifest.metric, manifest.dtype, manifest.dim, manifest.radius)
-        self.heads = Heads(path, space, manifest.levels)
-        codec = Codec.load(path, manifest.codec) if is_coded(manifest) else None
-        self.parts = Parts(path, space, self.heads, codec, manifest.shards)
-        self.budget = budget
-        self.tier = budget.tier
-        codes = self.parts.codes(self.tier)
-        self.locked = memory.hold(codes)
-        calibration = Calibration.from_dict(manifest.calibration)
-        self.plan = lru_cache(PLANS)(partial(calibration.plan, self.tier))
-        self.payload = objects.Payload(path, self.n) if objects.is_in(manifest) else None
-        self.law = calibration.tiers[self.tier].law
-        self.postings = self.parts.scanner(codes)
-        self.searcher = self.parts.searcher(self.postings, self.law)
+    def __init__(self, opened: Opened, budget: Budget) -> None:
+        self._opened: Opened | None = opened
+        self.path, self.manifest, self.budget = opened.path, opened.manifest, budget
+        self.tier, self.locked = opened.tier, opened.locked
+        self.n, self.dim, self.metric = self.manifest.n, self.manifest.dim, self.manifest.metric
+        self.dtype_name = self.manifest.dtype
+        self.dtype = DTYPES[self.dtype_name]
 
     @classmethod
     def open(cls, path: str | Path, memory_limit: int | None = None) -> Self:
@@ -100,7 +78,7 @@ class Index:
                 raise DamagedIndex(f"{directory / name}: {problem}")
         chosen = memory.choose(directory, manifest, memory_limit)
         try:
-            return cls(directory, manifest, chosen)
+            return cls(open_files(directory, manifest, chosen.tier), chosen)
         except Exception as error:  # whatever contents that fit no checksum of ours may cause
             raise DamagedIndex(f"{directory}: {error}; try `longspan verify`") from error
 
@@ -121,50 +99,39 @@ class Index:
         k             at most 1000
         recall        the share of the true neighbours to find, on average; default as built.
                       1.0 reads every posting
-        params        settings in place of the calibrated ones
+        params        settings in place of the calibrated ones, and of recall
         max_distance  leave out what is farther
-        include       "payload" gives each vector's object in `answer.payload`
+        include       "payload" gives each vector's object in `answer.payload`, "explain" (of one
+                      query) which postings were ranked in `answer.explain`
         BadQuery when any of it cannot be answered.
         """
-        self.check_include(include)
-        found = self.find(queries, k, recall, params=params, max_distance=max_distance)
-        answer = Answer(found.ids, found.distances, found.stats if stats else None)
-        if "payload" in include:
-            answer.payload = [
-                [*map(self.parsed, values), *[None] * (k - len(values))]
-                for values in self.payload_of(found)
-            ]
-        return answer
+        return self.answer(queries, asked(k, recall, params, max_distance, stats, include))
 
-    def find(
-        self,
-        queries: Any,
-        k: int = 10,
-        recall: float | None = None,
-        *,
-        params: SearchParams | None = None,
-        max_distance: float | None = None,
-    ) -> Found:
-        """Return what `search` does, with the rows by which `payload_of` reads the rest."""
-        accepted, recall = self.accept(queries, k, recall)
+    def answer(self, queries: Any, request: SearchRequest) -> Answer:
+        """Return what `search` does, for a request as one object."""
+        index = self.lease() if request.include else self
+        index.check_include(request.include)
+        found = index.find(queries, request)
+        return Answer(
+            found.ids,
+            found.distances,
+            found.stats if request.stats else None,
+            index.objects_of(found) if PAYLOAD in request.include else None,
+            index.explain_request(queries, request) if EXPLAIN in request.include else None,
+        )
+
+    def find(self, queries: Any, request: SearchRequest) -> Found:
+        """Return what was found, with the rows by which `payload_of` reads the rest."""
+        opened = self._held()
+        accepted = door.accept(queries, self.dtype, self.dim, self.metric)
         try:
-            found = engine.search(self, accepted, k, recall, params or SearchParams())
+            return engine.search(opened, accepted, request, self.recall_of(request))
         except ValueError as error:  # a posting named a row that the index has not
             raise DamagedIndex(f"{self.path}: {error}; try `longspan verify`") from error
-        if max_distance is not None:
-            far = found.distances > max_distance
-            found.ids[far], found.distances[far] = -1, np.inf
-        return found
 
-    def accept(self, queries: Any, k: int, recall: float | None) -> tuple[NDArray[Any], float]:
-        """Return the queries as the engine takes them, and the recall; BadQuery when unfit."""
-        if self._closed:
-            raise BadQuery(f"{self.path}: the index was closed")
-        check_k(k)
-        recall = float(self.manifest.config["recall"]) if recall is None else recall
-        if not 0 < recall <= 1:
-            raise BadQuery(f"recall is {shown(recall)}, must be above 0 and at most 1")
-        return door.accept(queries, self.dtype, self.dim, self.metric), recall
+    def recall_of(self, request: SearchRequest) -> float:
+        """Return the recall that a request aims for: its own, or as the index was built."""
+        return float(self.manifest.config["recall"]) if request.recall is None else request.recall
 
     def explain(
         self,
@@ -178,13 +145,17 @@ class Index:
 
         BadQuery as `search`, and for params.exact, which reads them all.
         """
-        params = params or SearchParams()
-        accepted, recall = self.accept(query, k, recall)
+        return self.explain_request(query, asked(k, recall, params))
+
+    def explain_request(self, query: Any, request: SearchRequest) -> Explanation:
+        """Return what `explain` does, for a request as one object."""
+        opened, recall = self._held(), self.recall_of(request)
+        accepted = door.accept(query, self.dtype, self.dim, self.metric)
         if len(accepted) != 1:
             raise BadQuery(f"{len(accepted)} queries: one is explained at a time")
-        if params.exact or recall >= 1:
+        if request.exact or recall >= 1:
             raise BadQuery("every posting is read: there is nothing to explain")
-        return explain(self, accepted, k, recall, params)
+        return explain(opened, accepted, request, recall)
 
     @property
     def resident(self) -> str:
@@ -192,24 +163,22 @@ class Index:
         return NAMES[self.tier]
 
     def check_include(self, include: Collection[str]) -> None:
-        """Raise BadQuery unless a search of this index can give what is named."""
-        for name in include:
-            if name not in INCLUDED:
-                raise BadQuery(f"include names {name!r}, known are {', '.join(INCLUDED)}")
-            self.require_payload()
+        """Raise BadQuery unless this index has what a search is to include."""
+        if PAYLOAD in include:
+            self._payload()
 
-    def require_payload(self) -> objects.Payload:
-        """Return the payload; BadQuery when the index has none."""
-        if self.payload is None:
+    def _payload(self) -> objects.Payload:
+        payload = self._held().payload
+        if payload is None:
             raise BadQuery("the index has no payload; `longspan build --payload` gives it some")
-        return self.payload
+        return payload
 
     def payload_of(self, found: Found, most: int | None = None) -> list[list[bytes]]:
         """Return the JSON objects of each query's hits, as they are stored.
 
         most  BadQuery when they have more bytes than this together
         """
-        payload, hits = self.require_payload(), found.ids >= 0
+        payload, hits = self._payload(), found.ids >= 0
         places = payload.places(found.rows[hits])
         total = int(places["size"].sum(dtype=np.int64))
         if most is not None and total > most:
@@ -220,6 +189,14 @@ class Index:
         values = iter(payload.read(places))
         return [list(islice(values, count)) for count in hits.sum(axis=1).tolist()]
 
+    def objects_of(self, found: Found) -> list[list[dict[str, Any] | None]]:
+        """Return the object of each hit, parsed; None where there are fewer than k."""
+        k = found.ids.shape[1]
+        return [
+            [*map(self.parsed, values), *[None] * (k - len(values))]
+            for values in self.payload_of(found)
+        ]
+
     def parsed(self, value: bytes) -> dict[str, Any]:
         """Return an object of the payload; DamagedIndex when it is none."""
         try:
@@ -228,14 +205,64 @@ class Index:
             raise DamagedIndex(f"{self.path}: payload is {error}; try `longspan verify`") from error
         return parsed
 
+    def lease(self) -> "Index":
+        """Return this index under a handle of its own, open until that one is closed or gone."""
+        return Index(self._held(), self.budget)
+
     def close(self) -> None:
-        """Let go of the mapped files once no search uses them; it cannot be searched again."""
-        self._closed = True
-        for name in ("searcher", "postings", "payload", "parts", "heads"):
-            self.__dict__.pop(name, None)
+        """Let go of the files; it cannot be searched again.
+
+        Searches under way, and leases, hold them until they end.
+        """
+        self._opened = None
+
+    def _held(self) -> Opened:
+        """Return the opened files; BadQuery once the index was closed."""
+        opened = self._opened
+        if opened is None:
+            raise BadQuery(f"{self.path}: the index was closed")
+        return opened
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Index) and other.manifest is self.manifest  # leases are equal
+
+    def __hash__(self) -> int:
+        return id(self.manifest)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def asked(*settings: Any) -> SearchRequest:
+    """Return a request of the settings that `Index.search` takes."""
+    try:
+        return made(*settings)
+    except TypeError:  # one that cannot be looked up, such as a list of what to include
+        return made.__wrapped__(*settings)
+
+
+@lru_cache(256, typed=True)  # making one takes 10 us
+def made(
+    k: int,
+    recall: float | None,
+    params: SearchParams | None,
+    max_distance: float | None = None,
+    stats: bool = False,
+    include: Collection[str] = (),
+) -> SearchRequest:
+    """Return a request of settings given apart; what takes the place of recall does so."""
+    own = params or SearchParams()
+    return SearchRequest(
+        probes=own.probes,
+        beam=own.beam,
+        depth=own.depth,
+        exact=own.exact,
+        k=k,
+        recall=None if own.probes or own.exact else recall,
+        max_distance=max_distance,
+        stats=stats,
+        include=include,  # type: ignore[arg-type]  # made a tuple there
+    )

@@ -25,7 +25,7 @@ from longspan.indexer.reader.copies import beside
 from longspan.indexer.running import proc
 from longspan.indexer.tools.answers import Distances, Ids
 from longspan.indexer.tools.truth import read_truth, recall
-from longspan.service.search.engine import Answer
+from longspan.service.search.answer import Answer
 from longspan.service.search.index import Index
 from longspan.service.tools.pagecache import evict
 

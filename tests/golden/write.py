@@ -20,7 +20,7 @@ from longspan.indexer.store import tiers
 from longspan.indexer.store.manifest import FORMAT, Manifest
 from longspan.indexer.store.space import DTYPES
 from longspan.service import Index
-from longspan.service.search.engine import Answer
+from longspan.service.search.answer import Answer
 
 HERE = Path(__file__).parent
 RECALLS = (0.5, 0.9, 0.99)  # asked at each step of the memory dial

@@ -10,6 +10,7 @@ from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadQuery
 from longspan.service import Index
+from longspan.service.search import explain
 from longspan.service.search.request import SearchParams
 from tests.data import Corpus, clusters
 from tests.service.test_http_refusals import check
@@ -60,6 +61,21 @@ def test_a_given_number_of_probes_is_read_whatever_is_promised(index: Path) -> N
 def test_where_all_is_read_there_is_nothing_to_explain(index: Path) -> None:
     with Index.open(index) as opened, pytest.raises(BadQuery, match="nothing to explain"):
         opened.explain(np.load(index.parent / "base.npy")[7], 10, 1.0)
+
+
+def test_no_more_than_some_hundreds_are_listed(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = np.load(index.parent / "base.npy")[7]
+    with Index.open(index) as opened:
+        whole = opened.explain(query, 10)
+        answer = opened.search(query, include=["explain"])
+        monkeypatch.setattr(explain, "LISTED", 3)
+        few = opened.explain(query, 10)
+    assert whole.more == 0
+    assert answer.explain == whole
+    assert few.postings == whole.postings[:3]
+    assert few.more == len(whole.postings) - 3
 
 
 def test_a_server_explains_one_query(server: httpx.Client, clustered: Corpus) -> None:

@@ -1,6 +1,9 @@
 """Searching an index: recall at three dials, what is refused, and that every way asks the same."""
 
+import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from longspan.indexer.errors import BadQuery
-from longspan.service import Index
-from longspan.service.search.request import MAX_BEAM, MAX_DEPTH, MAX_PROBES, SearchParams
+from longspan.service import Index, SearchRequest
+from longspan.service.search import engine
+from longspan.service.search.answer import Answer, Found
+from longspan.service.search.request import (
+    MAX_BEAM,
+    MAX_DEPTH,
+    MAX_DISTANCE,
+    MAX_PROBES,
+    SearchParams,
+)
 from tests.conftest import BuildIndex
 from tests.data import Corpus, as_dtype, uneven_norms
 from tests.reference import DTYPES, METRICS, brute_force, check_answer
@@ -204,21 +215,6 @@ def test_params_out_of_range_are_refused(tiny_index: BuildIndex, params: dict[st
         index.search(np.zeros(24), params=SearchParams(**params))  # type: ignore[arg-type]
 
 
-HUGE = st.integers(2**20, 2**70) | st.integers(-(2**70), 0) | st.just(10**5000)
-
-
-@given(name=st.sampled_from(["probes", "beam", "depth"]), value=HUGE)
-def test_no_number_is_out_of_its_bounds(name: str, value: int) -> None:
-    with pytest.raises(BadQuery, match=rf"{name} is .*, must be in \[1, \d+\]"):
-        SearchParams(**{name: value})  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("value", [2.0, "7", True, np.nan])
-def test_what_is_no_whole_number_is_refused(value: Any) -> None:
-    with pytest.raises(BadQuery, match="depth is"):
-        SearchParams(depth=value)
-
-
 @pytest.mark.parametrize("codec", ["raw", "pq", "rabitq"])
 @pytest.mark.parametrize("memory", [1 << 15, 1 << 30])
 def test_the_largest_settings_mean_all_there_is(
@@ -230,3 +226,104 @@ def test_the_largest_settings_mean_all_there_is(
         answer = index.search(base[:5], 7, params=largest)
         exact = index.search(base[:5], 7, params=SearchParams(exact=True))
     np.testing.assert_array_equal(answer.ids, exact.ids)
+
+
+def mapped(path: Path) -> bool:
+    """Return whether this process has files of a folder mapped or open."""
+    held = [str(handle.resolve()) for handle in Path("/proc/self/fd").iterdir()]
+    held += Path("/proc/self/maps").read_text().splitlines()
+    return any(f"{path}/" in line for line in held)
+
+
+def test_files_are_let_go_when_an_index_is_closed(objects_index: Path) -> None:
+    index = Index.open(objects_index)
+    assert mapped(objects_index)
+    index.close()
+    assert not mapped(objects_index)
+
+
+def test_an_index_that_is_closed_under_searches_lets_them_end(
+    tmp_path: Path, objects_index: Path, clustered: Corpus
+) -> None:
+    shutil.copytree(objects_index, tmp_path / "index")
+    query = clustered.queries[0]
+    for _ in range(5):
+        index = Index.open(tmp_path / "index")
+        expected = index.search(query, include=("payload",)).payload
+        with ThreadPoolExecutor(4) as pool:
+            asking = [pool.submit(answers_until_closed, index, query) for _ in range(4)]
+            time.sleep(0.02)
+            index.close()
+            answered = [answer for one in asking for answer in one.result()]
+        assert answered
+        assert all(answer.payload == expected for answer in answered)
+        assert not mapped(tmp_path / "index")
+
+
+def answers_until_closed(index: Index, query: Any) -> list[Answer]:
+    answers: list[Answer] = []
+    while True:
+        try:
+            answers.append(index.search(query, include=("payload",)))
+        except BadQuery as error:
+            assert "the index was closed" in str(error)
+            return answers
+
+
+def test_a_lease_outlives_the_index(objects_index: Path, clustered: Corpus) -> None:
+    index = Index.open(objects_index)
+    expected = index.search(clustered.queries).ids
+    lease = index.lease()
+    assert lease == index
+    index.close()
+    with lease:
+        np.testing.assert_array_equal(lease.search(clustered.queries).ids, expected)
+    with pytest.raises(BadQuery, match="was closed"):
+        lease.lease()
+    assert not mapped(objects_index)
+
+
+def test_two_openings_of_one_index_are_two(tiny_index: BuildIndex) -> None:
+    with Index.open(tiny_index()) as one, Index.open(tiny_index()) as other:
+        assert one != other
+
+
+@pytest.mark.parametrize("kind", ["l2", "ip", "cosine"])
+def test_a_batch_in_slices_answers_as_a_whole(
+    tiny_index: BuildIndex, clustered: Corpus, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    request = SearchRequest(k=7, recall=0.9)
+    with Index.open(tiny_index(kind)) as index:
+        whole = index.find(clustered.queries, request)
+        monkeypatch.setattr(engine, "SCRATCH", 3 * (12 * 24 + 8 * 40))
+        sliced = index.find(clustered.queries, request)
+    np.testing.assert_array_equal(sliced.ids, whole.ids)
+    np.testing.assert_array_equal(sliced.distances, whole.distances)
+    assert counts(sliced) == counts(whole)
+
+
+def counts(found: Found) -> dict[str, Any]:
+    assert found.stats is not None
+    return {name: value for name, value in found.stats.as_dict().items() if "_ms" not in name}
+
+
+@given(nq=st.integers(0, 10_000), ranked=st.integers(1, 10**6), dim=st.integers(1, 16_384))
+def test_slices_cover_a_batch_and_fit(nq: int, ranked: int, dim: int) -> None:
+    queries = np.broadcast_to(np.zeros(dim, np.uint8), (nq, dim))
+    parts = list(engine.slices(queries, ranked))
+    assert [row for part in parts for row in range(part.start, part.stop)] == list(range(nq))
+    for part in parts:
+        count = part.stop - part.start
+        assert count == 1 or count * (8 * ranked + 12 * dim) <= engine.SCRATCH
+
+
+def test_a_distance_that_no_float32_holds_is_refused(
+    tiny_index: BuildIndex, clustered: Corpus
+) -> None:
+    with Index.open(tiny_index()) as index:
+        with pytest.raises(BadQuery, match="max_distance is"):
+            index.search(clustered.queries, max_distance=1e39)
+        with pytest.raises(BadQuery, match="max_distance is nan"):
+            index.search(clustered.queries, max_distance=np.nan)
+        everything = index.search(clustered.queries, max_distance=MAX_DISTANCE)
+        np.testing.assert_array_equal(everything.ids, index.search(clustered.queries).ids)

@@ -20,8 +20,9 @@ from longspan.service.http.wire.bodies import Search
 from longspan.service.http.wire.media import RAW, Media
 from longspan.service.http.wire.problems import Refused
 from longspan.service.http.wire.replies import Reply
-from longspan.service.search.engine import Found
+from longspan.service.search.answer import Found
 from longspan.service.search.index import Index
+from longspan.service.search.request import EXPLAIN, PAYLOAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,9 @@ def _groups(calls: Sequence[Call], asked: Sequence[Any]) -> Iterable[list[int]]:
     for number, (call, search) in enumerate(zip(calls, asked, strict=True)):
         if isinstance(search, Exception):
             continue
-        wanted = search.wanted
         key: Any = number
-        if not call.many and not wanted.stats:
-            settings = (wanted.k, wanted.recall, wanted.max_distance, search.params)
-            key = (call.name, search.queries.dtype, *settings)
+        if not call.many and not search.request.stats:
+            key = (call.index, search.queries.dtype, search.request)
         groups.setdefault(key, []).append(number)
     return groups.values()
 
@@ -86,31 +85,27 @@ def _decode(call: Call, max_batch: int) -> Search:
         read_one = bodies.raw_search if call.media == RAW else bodies.json_search
         search = read_one(call.body, call.query, call.index)
     replies.check(search, call.accept)
-    include = search.wanted.include
-    call.index.check_include([name for name in include if name != "explain"])
-    if call.many and "explain" in include:
+    include = search.request.include
+    call.index.check_include(include)
+    if call.many and EXPLAIN in include:
         raise Refused("invalid_request", "include names explain, which is of one query")
     return search
 
 
 def _search(index: Index, group: Sequence[Search]) -> list[Found | Exception]:
     """Return what each search of a group finds, or the exception that it met."""
-    first, wanted = group[0], group[0].wanted
-    alone = len(group) == 1
+    first, alone = group[0], len(group) == 1
     try:
         found = index.find(
             first.queries if alone else np.concatenate([search.queries for search in group]),
-            wanted.k,
-            wanted.recall,
-            params=first.params,
-            max_distance=wanted.max_distance,
+            first.request,
         )
     except BadQuery as exc:
         return [exc] if alone else [one for search in group for one in _search(index, [search])]
     except Exception as exc:
         return [exc] * len(group)
     if alone:
-        return [found if wanted.stats else found._replace(stats=None)]
+        return [found if first.request.stats else found._replace(stats=None)]
     return [*found.each()]
 
 
@@ -119,15 +114,13 @@ def _encode(call: Call, search: Search, found: Found | Exception, max_payload: i
         raise found
     if call.accept == RAW:
         return replies.raw(found)
-    if "payload" in search.wanted.include:
+    include = search.request.include
+    if PAYLOAD in include:
         found = found._replace(payload=call.index.payload_of(found, max_payload))
     took_ms = (perf_counter() - call.arrived) * 1e3
     if call.many:
         return replies.many_json(found, search, call.name, took_ms)
     explained = None
-    if "explain" in search.wanted.include:
-        wanted = search.wanted
-        explained = call.index.explain(
-            search.queries[0], wanted.k, wanted.recall, params=search.params
-        )
+    if EXPLAIN in include:
+        explained = call.index.explain_request(search.queries, search.request)
     return replies.one_json(found, search, call.name, took_ms, explained)

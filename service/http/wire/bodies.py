@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from longspan.indexer.errors import BadQuery
 from longspan.service.http.wire.problems import Refused, invalid
 from longspan.service.http.wire.schemas import (
     AnswerQuery,
@@ -20,10 +21,9 @@ from longspan.service.http.wire.schemas import (
     RawBatchQuery,
     RawQuery,
     SearchBody,
-    Wanted,
 )
 from longspan.service.search.index import Index
-from longspan.service.search.request import SearchParams
+from longspan.service.search.request import SearchRequest
 
 Queries = NDArray[Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -39,8 +39,7 @@ class Search:
     """
 
     queries: Queries
-    wanted: Wanted
-    params: SearchParams | None
+    request: SearchRequest
     ids_as_text: bool
     columns: bool = False
 
@@ -55,7 +54,7 @@ def json_search(body: bytes, query: str, index: Index) -> Search:
         _no_base64_fields(given)
         _check_dim(given.vector, index, "#/vector")
         queries = _floats([given.vector])
-    return Search(queries, given, given.search_params(), _ids_as_text(query))
+    return Search(queries, _request_of(given, "#/params"), _ids_as_text(query))
 
 
 def json_batch(body: bytes, query: str, index: Index, max_batch: int) -> Search:
@@ -72,7 +71,7 @@ def json_batch(body: bytes, query: str, index: Index, max_batch: int) -> Search:
         queries = _floats(given.vectors)
     _check_batch(queries, max_batch)
     columns = given.format == "columns"
-    return Search(queries, given, given.search_params(), _ids_as_text(query), columns)
+    return Search(queries, _request_of(given, "#/params"), _ids_as_text(query), columns)
 
 
 def raw_search(body: bytes, query: str, index: Index) -> Search:
@@ -80,7 +79,7 @@ def raw_search(body: bytes, query: str, index: Index) -> Search:
     given = _read_query(RawQuery, query)
     queries = _from_bytes(body, given.dtype, index, "the body")
     _check_one(queries, index)
-    return Search(queries, given, given.search_params(), given.ids == "string")
+    return Search(queries, _request_of(given, "the parameters"), given.ids == "string")
 
 
 def raw_batch(body: bytes, query: str, index: Index, max_batch: int) -> Search:
@@ -89,7 +88,7 @@ def raw_batch(body: bytes, query: str, index: Index, max_batch: int) -> Search:
     queries = _from_bytes(body, given.dtype, index, "the body")
     _check_batch(queries, max_batch)
     columns = given.format == "columns"
-    return Search(queries, given, given.search_params(), given.ids == "string", columns)
+    return Search(queries, _request_of(given, "the parameters"), given.ids == "string", columns)
 
 
 def _read_json(model: type[Model], body: bytes) -> Model:
@@ -115,6 +114,14 @@ def _read_query(model: type[Model], query: str) -> Model:
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_context=False)
         raise invalid(errors, of_query=True) from exc
+
+
+def _request_of(given: SearchBody | BatchBody | RawQuery, where: str) -> SearchRequest:
+    """Return the settings of a search; refuse those that do not go together."""
+    try:
+        return SearchRequest(**given.given())
+    except BadQuery as error:
+        raise _wrong(where, str(error)) from error
 
 
 def _ids_as_text(query: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from numpy.typing import NDArray
 
-from longspan.service.search.engine import Found
+from longspan.service.search.answer import Found
 
 Hit = dict[str, Any]
 

@@ -12,7 +12,7 @@ from longspan.service.http.wire.bodies import Search
 from longspan.service.http.wire.hits import by_query, hits, ids
 from longspan.service.http.wire.media import JSON, RAW, Media
 from longspan.service.http.wire.problems import Refused
-from longspan.service.search.engine import Found
+from longspan.service.search.answer import Found
 from longspan.service.search.explain import Explanation
 
 
@@ -25,7 +25,7 @@ class Reply(NamedTuple):
 
 def check(search: Search, media: Media) -> None:
     """Refuse what cannot be had in an answer of this media type, before anything is searched."""
-    if media == RAW and (search.ids_as_text or search.columns or search.wanted.include):
+    if media == RAW and (search.ids_as_text or search.columns or search.request.include):
         what = "ids, format and include are for JSON"
         raise Refused("invalid_request", f"{what}, Accept asks for {RAW}")
 

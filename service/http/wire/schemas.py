@@ -4,14 +4,12 @@ Requests are checked by these models. Answers to searches are not made from thei
 cost more than the search; a test compares real answers with the schema instead.
 """
 
-from dataclasses import fields
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from longspan.service.search.explain import Explanation
-from longspan.service.search.request import MAX_K, SearchParams
+from longspan.service.search.request import SearchRequest, settings
 
 DtypeName = Literal["f32", "f16", "u8", "i8"]
 Float = Annotated[float, Field(allow_inf_nan=False)]
@@ -20,64 +18,51 @@ Floats = Annotated[list[Float], Field(min_length=1, fail_fast=True)]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 Rows = Annotated[list[Floats], Field(min_length=1, fail_fast=True)]
 Include = list[Literal["payload", "explain"]]
-INCLUDE: Any = Field(
-    [],
-    description='"payload" adds the object that the index has of each hit, "explain" (of one '
-    "query) which postings were ranked, and why they were read or not",
-)
+
+_SETTINGS = {spec.name: spec for spec in settings(SearchRequest)}
 
 
-def _conflict(message: str) -> PydanticCustomError:
-    return PydanticCustomError("conflict", message)
+def _setting(name: str) -> Any:
+    """Return the field of a setting of a search, as `SearchRequest` has it."""
+    spec = _SETTINGS[name]
+    low, high = spec.metadata.get("low"), spec.metadata.get("high")
+    above = spec.metadata.get("above")
+    return Field(
+        list(spec.default) if "among" in spec.metadata else spec.default,  # type: ignore[arg-type]
+        description=spec.metadata["help"],
+        ge=None if above else low,
+        gt=low if above else None,
+        le=high,
+    )
 
 
-class Wanted(BaseModel):
+class _Settings(BaseModel):
     """What a search may ask for. A field that is not known is refused, never ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
-    k: int = Field(10, ge=1, le=MAX_K, description="nearest vectors wanted")
-    recall: float | None = Field(
-        None, gt=0, le=1, description="share of the true k nearest to find; default the index's"
-    )
-    max_distance: Float | None = Field(None, description="leave out hits farther than this")
-    stats: bool = Field(False, description="add what the search cost")
-    include: Include = INCLUDE
+    def given(self) -> dict[str, Any]:
+        """Return the settings of a search by name."""
+        return {name: getattr(self, name) for name in _SETTINGS if hasattr(self, name)}
 
 
-def _override(name: str) -> Any:
-    """Return the field of a setting of `SearchParams`, its bounds and its help taken from there."""
-    spec = next(spec for spec in fields(SearchParams) if spec.name == name)
-    low, high = spec.metadata.get("low"), spec.metadata.get("high")
-    default: Any = spec.default
-    return Field(default, description=spec.metadata["help"], ge=low, le=high)
+class Wanted(_Settings):
+    """What most searches name."""
+
+    k: int = _setting("k")
+    recall: float | None = _setting("recall")
+    max_distance: Float | None = _setting("max_distance")
+    stats: bool = _setting("stats")
+    include: Include = _setting("include")
 
 
-class Params(BaseModel):
+class Params(_Settings):
     """Expert overrides in place of `recall`."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    probes: int | None = _override("probes")
-    beam: int | None = _override("beam")
-    depth: int | None = _override("depth")
-    exact: bool = _override("exact")
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.exact and (self.probes, self.beam, self.depth) != (None, None, None):
-            raise _conflict("exact reads every posting: it cannot go with probes, beam or depth")
-        return self
-
-    def search_params(self) -> SearchParams:
-        """Return them as the engine takes them."""
-        return SearchParams(probes=self.probes, beam=self.beam, depth=self.depth, exact=self.exact)
-
-
-def _one_dial(wanted: Wanted, params: Params | None) -> None:
-    """Refuse a recall target beside params that decide what is read without it."""
-    if wanted.recall is not None and params and (params.exact or params.probes):
-        raise _conflict("recall cannot go with probes or exact: they replace it")
+    probes: int | None = _setting("probes")
+    beam: int | None = _setting("beam")
+    depth: int | None = _setting("depth")
+    exact: bool = _setting("exact")
 
 
 class _Body(Wanted):
@@ -89,14 +74,9 @@ class _Body(Wanted):
     )
     params: Params | None = None
 
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        _one_dial(self, self.params)
-        return self
-
-    def search_params(self) -> SearchParams | None:
-        """Return `params` as the engine takes them, None when not given."""
-        return self.params.search_params() if self.params else None
+    def given(self) -> dict[str, Any]:
+        """Return the settings of a search by name, those of params among them."""
+        return super().given() | (self.params.given() if self.params else {})
 
 
 class SearchBody(_Body):
@@ -128,15 +108,10 @@ class AnswerQuery(BaseModel):
 class RawQuery(Wanted, Params, AnswerQuery):
     """The query string beside a raw body: all settings of the search."""
 
-    include: Annotated[Include, BeforeValidator(lambda text: text.split(","))] = INCLUDE
+    include: Annotated[Include, BeforeValidator(lambda text: text.split(","))] = _setting("include")
     dtype: DtypeName | None = Field(
         None, description="type of the values in the body, little-endian; default the index's"
     )
-
-    @model_validator(mode="after")
-    def _one_dial(self) -> Self:
-        _one_dial(self, self)
-        return self
 
 
 class RawBatchQuery(RawQuery):

@@ -1,0 +1,122 @@
+"""The opened files of an index, and what a search of them does for a request."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from longspan.cext.scanner import Scanner
+from longspan.cext.search import Searcher
+from longspan.indexer.store import payload
+from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.codec import Codec
+from longspan.indexer.store.heads import Heads
+from longspan.indexer.store.manifest import Manifest
+from longspan.indexer.store.opened import Parts
+from longspan.indexer.store.payload import Payload
+from longspan.indexer.store.space import HeadSpace
+from longspan.service.search import memory
+
+SETTLED = 256  # requests whose effort is kept: finding it takes 10 us
+READ_ALL = float(np.finfo(np.float32).min)  # a threshold that every posting promises
+
+
+class Effort(NamedTuple):
+    """What is done for each query.
+
+    ranked     heads
+    threshold  log of the hits that a posting must promise to be read
+    depth      candidates by code that get an exact distance
+    beam       nodes of the lowest inner level to expand; None: as `ranked` needs
+    settle     answer with fewer than k vectors where the ranked postings hold no more
+    """
+
+    ranked: int
+    threshold: float
+    depth: int
+    beam: int | None
+    settle: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """All that a search runs on. The files are let go when nobody holds it any more.
+
+    locked   whether the system let the codes of the tier be locked in memory
+    law      of pruning, at the tier
+    effort   (k, recall, probes, beam, depth) -> what is done for each query
+    payload  None when the index has none
+    """
+
+    path: Path
+    manifest: Manifest
+    tier: int
+    locked: bool
+    heads: Heads
+    parts: Parts
+    law: list[float]
+    postings: Scanner
+    searcher: Searcher
+    payload: Payload | None
+    effort: Callable[..., Effort]
+
+
+def open_files(path: Path, manifest: Manifest, tier: int) -> Opened:
+    """Open the files of an index, with the codes of a tier in memory."""
+    space = HeadSpace(manifest.metric, manifest.dtype, manifest.dim, manifest.radius)
+    heads = Heads(path, space, manifest.levels)
+    codec = Codec.load(path, manifest.codec) if is_coded(manifest) else None
+    parts = Parts(path, space, heads, codec, manifest.shards)
+    codes = parts.codes(tier)
+    locked = memory.hold(codes)
+    calibration = Calibration.from_dict(manifest.calibration)
+    law = calibration.tiers[tier].law
+    postings = parts.scanner(codes)
+    return Opened(
+        path=path,
+        manifest=manifest,
+        tier=tier,
+        locked=locked,
+        heads=heads,
+        parts=parts,
+        law=law,
+        postings=postings,
+        searcher=parts.searcher(postings, law),
+        payload=Payload(path, manifest.n) if payload.is_in(manifest) else None,
+        effort=lru_cache(SETTLED)(partial(effort, calibration, tier, manifest.heads, manifest.n)),
+    )
+
+
+def is_coded(manifest: Manifest) -> bool:
+    """Return whether an index's copies are codes."""
+    return str(manifest.codec["kind"]) != "raw"
+
+
+def effort(
+    calibration: Calibration,
+    tier: int,
+    heads: int,
+    n: int,
+    k: int,
+    recall: float,
+    probes: int | None,
+    beam: int | None,
+    depth: int | None,
+) -> Effort:
+    """Return what is done for each query: the calibrated settings, or what a request puts there.
+
+    Never more than the index has: all postings when more are to be read, all vectors when more
+    are to be candidates.
+    """
+    plan = calibration.plan(tier, k, recall)
+    ranked = min(probes or plan.ranked, heads)
+    return Effort(
+        ranked=ranked,
+        threshold=READ_ALL if probes else plan.threshold,
+        depth=min(depth or plan.depth, n),
+        beam=beam,
+        settle=probes is not None or beam is not None or ranked == heads,
+    )
