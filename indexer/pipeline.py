@@ -1,29 +1,21 @@
 """The build: the order of its stages, on one screen."""
 
-import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from longspan.indexer.config import LOCAL, METRICS, BuildConfig
-from longspan.indexer.errors import BadConfig, BadFile
+from longspan.indexer.config import LOCAL, BuildConfig
+from longspan.indexer.inputs import Inputs, open_inputs
 from longspan.indexer.planning import footprint, pace
 from longspan.indexer.planning.budget import Budget
 from longspan.indexer.planning.plan import Plan, planned
 from longspan.indexer.planning.shape import shape_of
-from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.reader import Vectors
 from longspan.indexer.reader import payload as payloads
-from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.copies import beside
-from longspan.indexer.reader.ids import read_ids
 from longspan.indexer.running.executor import connection
 from longspan.indexer.running.job import INPUT, Job
 from longspan.indexer.running.journal import can_go_on, check_same, opened
@@ -43,14 +35,8 @@ from longspan.indexer.stages import (
 )
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
-from longspan.indexer.store.layout import DIRECTORY
-from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
-from longspan.indexer.store.manifest import NAME as MANIFEST
+from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.opened import Parts
-from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
-
-CHECK = 2 << 20  # values looked at together before anything is built
-MOST_ROWS = 2**32 - 2  # row numbers take 32 bits in a posting, and one of them means nobody
 
 
 def build(
@@ -90,7 +76,7 @@ def build(
     connect = connection(executor, address, threads)
     publish.refuse_existing(Path(index))
     folder = Path(tmp) if tmp else beside(index)
-    given = read(source, metric, ids, queries, folder, progress)
+    given = open_inputs(source, metric, ids, queries, payload, folder, progress)
     vectors, job = given.vectors, job_of(given, Path(index), config)
     asked = min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration
     threads = (threads if executor == LOCAL else None) or len(os.sched_getaffinity(0))
@@ -99,7 +85,7 @@ def build(
     if announce:
         announce(planned(job, asked, threads, pace.speed(), memory_limit))
     place = publish.workplace(Path(index))
-    building = what_is_built(given, config, payload)
+    building = given.identity(config)
     resume = resume and can_go_on(place)
     if resume:
         check_same(place, building)
@@ -125,42 +111,15 @@ def build(
             calibration = measure(stages, given.queries)
         finally:
             stages.make_safe()
-        manifest = manifest_of(stages, given, calibration, Path(index).name)
-        if objects:
-            manifest.input["payload"] = objects.path.name
+        with stages.timed("publish"):
+            files = publish.records_of(job)
+        name, source_of = Path(index).name, given.record()
+        manifest = publish.manifest_of(job, name, source_of, calibration, stages.seconds, files)
         manifest.write(job.draft)
     return manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The checked inputs of a build, each None when it was not given."""
-
-    source: str | Path
-    vectors: Vectors
-    space: HeadSpace
-    ids: str | Path | None
-    names: NDArray[np.int64] | None
-    queries: Vectors | None
-
-
-def read(
-    source: str | Path,
-    metric: str,
-    ids: str | Path | None,
-    queries: str | Path | None,
-    folder: Path,
-    progress: Progress,
-) -> Given:
-    """Open and check the inputs; BadInput says what is wrong with one."""
-    vectors = open_vectors(source, folder, progress)
-    space = check(vectors, metric)
-    asked = check_queries(queries, vectors, space, folder) if queries else None
-    names = read_ids(ids, vectors.n, folder) if ids else None
-    return Given(source, vectors, space, ids, names, asked)
-
-
-def job_of(given: Given, index: Path, config: BuildConfig) -> Job:
+def job_of(given: Inputs, index: Path, config: BuildConfig) -> Job:
     """Return what the units of the build know, its dials chosen."""
     vectors, space = given.vectors, given.space
     place = publish.workplace(index).absolute()
@@ -173,52 +132,6 @@ def job_of(given: Given, index: Path, config: BuildConfig) -> Job:
     )
     job.keep(INPUT, lambda: vectors)
     return job
-
-
-def what_is_built(given: Given, config: BuildConfig, payload: str | Path | None) -> dict[str, Any]:
-    """Return what tells this build from others, for its journal."""
-    names = given.names
-    return {
-        "longspan": version("longspan"),
-        "input": given.vectors.fingerprint(),
-        "metric": given.space.metric,
-        "config": config.as_dict(),
-        "ids": None if names is None else hashlib.sha256(names.data).hexdigest(),
-        "queries": given.queries.fingerprint() if given.queries else None,
-        "payload": str(payload) if payload else None,
-    }
-
-
-def manifest_of(stages: Stages, given: Given, calibration: Calibration, name: str) -> Manifest:
-    """Return the manifest of the index whose files were made."""
-    job, vectors = stages.job, given.vectors
-    (job.draft / MANIFEST).unlink(missing_ok=True)  # of a build that was cut off at the very end
-    with stages.timed("publish"):
-        files = {path.name: file_record(path) for path in sorted(job.draft.iterdir())}
-    records, codec = np.load(job.draft / DIRECTORY), encode.codec_of(job)
-    kind = {"kind": job.kind, "reason": job.reason}
-    return Manifest(
-        format=FORMAT,
-        longspan=version("longspan"),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        name=name,
-        metric=job.space.metric,
-        dtype=vectors.dtype_name,
-        dim=vectors.dim,
-        n=vectors.n,
-        heads=len(records),
-        entries=int(records["count"].sum()),
-        levels=job.load_all(rows.FINAL)["levels"].tolist(),
-        radius=job.space.radius,
-        config=job.config.as_dict(),
-        dials={"heads": job.dials.heads, "posting_pages": job.dials.posting_pages},
-        codec=codec.meaning.as_dict() if codec else kind,
-        shards=pack.first_heads(job),
-        stages=stages.seconds,
-        input={**vectors.fingerprint(), "ids": parse(given.ids).name if given.ids else None},
-        calibration=calibration.as_dict(),
-        files=files,
-    )
 
 
 def make(stages: Stages) -> None:
@@ -274,44 +187,3 @@ def measure(stages: Stages, given: Vectors | None) -> Calibration:
         parts = Parts(job.draft, job.space, heads, encode.codec_of(job), pack.first_heads(job))
         holders = entries.holders_of(job, sample.truth)
         return calibrate.calibrate(parts, sample, holders, job.load(rows.NUMBER), pool, progress)
-
-
-def check(vectors: Vectors, metric: str) -> HeadSpace:
-    """Return the head space, after one look at every vector that needs it.
-
-    BadFile names the first vector that is not finite, too long, or zero with cosine.
-    """
-    if metric not in METRICS:
-        raise BadConfig(f"metric is {metric!r}, must be one of {', '.join(METRICS)}")
-    if vectors.dim > MOST_DIMS:
-        raise BadFile(f"{vectors.path}: {vectors.dim} dims, at most {MOST_DIMS} are supported")
-    if vectors.n > MOST_ROWS:
-        raise BadFile(f"{vectors.path}: {vectors.n} vectors, at most {MOST_ROWS} fit one index")
-    radius = 0.0
-    if metric != "l2" or vectors.dtype.kind == "f":
-        step = max(1, CHECK // vectors.dim)
-        for start in range(0, vectors.n, step):
-            stop = min(start + step, vectors.n)
-            norms = np.linalg.norm(vectors.rows(start, stop).astype(np.float64), axis=1)
-            radius = max(radius, float(norms.max()))
-            if radius**2 > MOST_SQUARE:
-                row = start + int(np.argmax(norms))
-                raise BadFile(
-                    f"{vectors.path}: row {row} has norm {radius:.3g}, distances overflow"
-                )
-            if metric == "cosine" and norms.min() < LEAST_NORM:
-                row = start + int(np.argmin(norms))
-                raise BadFile(f"{vectors.path}: row {row} is zero or nearly, which has no cosine")
-            vectors.release(start, stop)
-    return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
-
-
-def check_queries(path: str | Path, vectors: Vectors, space: HeadSpace, tmp: Path) -> Vectors:
-    """Return the opened calibration queries; BadFile unless they fit the vectors."""
-    given = open_vectors(path, tmp)
-    if given.dim != vectors.dim:
-        raise BadFile(f"{path}: {given.dim} dims, {vectors.path} has {vectors.dim}")
-    if vectors.dtype.kind != "f" and given.dtype != vectors.dtype:
-        raise BadFile(f"{path}: holds {given.dtype_name}, {vectors.path} {vectors.dtype_name}")
-    check(given, space.metric)
-    return given

@@ -13,10 +13,20 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from longspan.indexer.errors import BadFile, BadInput, DoesNotFit, IndexExists
-from longspan.indexer.running.job import UNFINISHED, flush
+from longspan.indexer.running.job import UNFINISHED, Job, flush
+from longspan.indexer.stages import encode, pack, rows
+from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.layout import DIRECTORY
+from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
+from longspan.indexer.store.manifest import NAME as MANIFEST
 
 MARK = ".building"
 DRAFT, WORK = "draft", "work"
@@ -118,3 +128,49 @@ def require_space(directory: Path, size: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < size:
         raise DoesNotFit(f"{directory}: the build takes {size:,} bytes, the disk has {free:,}")
+
+
+def records_of(job: Job) -> dict[str, dict[str, Any]]:
+    """Return the size and the checksum of every file of the index, for its manifest."""
+    (job.draft / MANIFEST).unlink(missing_ok=True)  # of a build that was cut off at the very end
+    return {path.name: file_record(path) for path in sorted(job.draft.iterdir())}
+
+
+def manifest_of(
+    job: Job,
+    name: str,
+    source: dict[str, Any],
+    calibration: Calibration,
+    seconds: dict[str, float],
+    files: dict[str, dict[str, Any]],
+) -> Manifest:
+    """Return the manifest of the index whose files were made.
+
+    source   what it says of the inputs
+    seconds  that each stage took
+    files    what `records_of` gives
+    """
+    records, codec = np.load(job.draft / DIRECTORY), encode.codec_of(job)
+    kind = {"kind": job.kind, "reason": job.reason}
+    return Manifest(
+        format=FORMAT,
+        longspan=version("longspan"),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        name=name,
+        metric=job.space.metric,
+        dtype=job.space.dtype,
+        dim=job.space.dim,
+        n=job.n,
+        heads=len(records),
+        entries=int(records["count"].sum()),
+        levels=job.load_all(rows.FINAL)["levels"].tolist(),
+        radius=job.space.radius,
+        config=job.config.as_dict(),
+        dials={"heads": job.dials.heads, "posting_pages": job.dials.posting_pages},
+        codec=codec.meaning.as_dict() if codec else kind,
+        shards=pack.first_heads(job),
+        stages=seconds,
+        input=source,
+        calibration=calibration.as_dict(),
+        files=files,
+    )

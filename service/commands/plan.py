@@ -79,7 +79,7 @@ def shape_said(
     n: float | None, dim: int | None, dtype: str | None, metric: str, config: "BuildConfig"
 ) -> "Shape":
     """Return the shape of vectors that are described; BadConfig when that is not whole."""
-    from longspan.indexer.pipeline import MOST_ROWS
+    from longspan.indexer.inputs import MOST_ROWS
     from longspan.indexer.planning.shape import shape_of
     from longspan.indexer.store.space import MOST_DIMS, HeadSpace
 
