@@ -9,6 +9,7 @@
     │   ├── IndexExists         the output is already there
     │   └── CannotResume        the build that was cut off was of something else
     ├── DamagedIndex            a checksum, a size or a count disagrees with the manifest
+    ├── NoAccess (OSError)      the system does not give a file of an index
     └── DoesNotFit (OSError)    the memory budget or the disk is too small
 
 Each class carries the exit code that the command line gives for it (README, "Exit codes").
@@ -55,6 +56,10 @@ class DamagedIndex(LongspanError):  # noqa: N818
     """A checksum, a size or a count disagrees with the manifest."""
 
     exit_code = 3
+
+
+class NoAccess(LongspanError, OSError):  # noqa: N818
+    """The system does not give a file of an index: no right to read it, too many open files."""
 
 
 class DoesNotFit(LongspanError, OSError):  # noqa: N818

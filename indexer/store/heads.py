@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.tree import HeadTree
+from longspan.indexer.store.arrays import map_array
 from longspan.indexer.store.space import CODES, DTYPES, HeadSpace
 
 FILES = HEADS, TREE, CHILDREN = "heads.npy", "tree.npy", "children.npy"
@@ -47,7 +48,9 @@ class Heads:
     """
 
     def __init__(self, directory: Path, space: HeadSpace, levels: list[int]) -> None:
-        heads, inner, children = (np.load(directory / name, mmap_mode="r") for name in FILES)
+        kind = DTYPES[space.head_dtype]
+        heads, inner = (map_array(directory / name, kind, ndim=2) for name in (HEADS, TREE))
+        children = map_array(directory / CHILDREN, np.uint32)
         self.space, self.levels = space, tuple(levels)
         dtype = CODES[space.head_dtype]
         self.tree = HeadTree(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from longspan.indexer.errors import BadIndex, DamagedIndex
+from longspan.indexer.store.access import access
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -58,14 +59,23 @@ class Manifest:
 
     @classmethod
     def read(cls, directory: Path | str) -> Self:
-        """Return the manifest of an index; BadIndex when the directory holds none we know."""
+        """Return the manifest of an index.
+
+        BadIndex when the directory holds none that we know, DamagedIndex when it is cut off or
+        overwritten, NoAccess when the system does not give it.
+        """
         path = Path(directory) / NAME
+        with access(path):
+            try:
+                text = path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                raise BadIndex(
+                    f"{directory}: no {NAME} there, this is not a longspan index"
+                ) from None
         try:
-            data = json.loads(path.read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
-            raise BadIndex(f"{directory}: no {NAME} there, this is not a longspan index") from None
-        except (OSError, ValueError) as error:
-            raise BadIndex(f"{path}: cannot be read: {error}") from error
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise DamagedIndex(f"{path}: is not whole: {error}") from error
         return cls.from_dict(data, path)
 
     @classmethod

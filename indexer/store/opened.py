@@ -16,6 +16,7 @@ from longspan.cext.scan import Postings
 from longspan.cext.scanner import Scanner
 from longspan.cext.search import Searcher
 from longspan.indexer.store import postings as store
+from longspan.indexer.store.arrays import map_array, map_scattered, read_array
 from longspan.indexer.store.codec import FIRST, SECOND, Codec
 from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.layout import DIRECTORY, IDS
@@ -44,8 +45,7 @@ class Parts:
     @cached_property
     def records(self) -> NDArray[Any]:
         """The directory of postings."""
-        records: NDArray[Any] = np.load(self.directory / DIRECTORY)
-        return records
+        return read_array(self.directory / DIRECTORY, store.RECORD)
 
     @cached_property
     def postings(self) -> tuple[Mapping, NDArray[np.uint64]]:
@@ -55,7 +55,7 @@ class Parts:
     @cached_property
     def ids(self) -> Ids:
         """The ids, mapped."""
-        return Ids(store.map_array(self.directory / IDS))
+        return Ids(map_scattered(self.directory / IDS, np.int64))
 
     @cached_property
     def primary(self) -> NDArray[np.uint32]:
@@ -64,7 +64,8 @@ class Parts:
 
     def codes(self, tier: int) -> list[NDArray[np.uint8]]:
         """Return the codes that a tier keeps resident, mapped."""
-        return [np.load(self.directory / name, mmap_mode="r") for name in (FIRST, SECOND)[:tier]]
+        names = (FIRST, SECOND)[:tier]
+        return [map_array(self.directory / name, np.uint8, ndim=2) for name in names]
 
     def scanner(self, codes: list[NDArray[np.uint8]]) -> Scanner:
         """Return the postings, opened for searching with the codes of a tier."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from longspan.indexer.errors import DamagedIndex
 from longspan.indexer.store import postings
+from longspan.indexer.store.arrays import map_array
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.wave import Pieces
 
@@ -86,10 +87,11 @@ class Payload:
     """The opened payload of an index; safe to use from many threads."""
 
     def __init__(self, directory: Path, n: int) -> None:
-        table = np.load(directory / PLACES, mmap_mode="r")
-        if table.dtype != PLACE or table.shape != (n,):
+        table = map_array(directory / PLACES, PLACE)
+        if len(table) != n:
             raise DamagedIndex(f"{directory / PLACES}: not the places of {n} objects")
-        self._path, self._first = directory / OBJECTS, table.offset
+        self._path = directory / OBJECTS
+        self._first = (directory / PLACES).stat().st_size - table.nbytes  # behind its header
         self._table, self._objects = Pieces(directory / PLACES), Pieces(directory / OBJECTS)
 
     def places(self, rows: NDArray[np.uint32]) -> Places:

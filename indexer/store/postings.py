@@ -11,7 +11,6 @@ import mmap
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import lmdb
 import numpy as np
@@ -144,11 +143,3 @@ def file_offset(value: memoryview) -> int:
 def address(value: memoryview) -> int:
     """Return the address of a mapped value."""
     return int(np.frombuffer(value, np.uint8).__array_interface__["data"][0])
-
-
-def map_array(path: Path) -> NDArray[Any]:
-    """Map an array file for random reading."""
-    array: NDArray[Any] = np.load(path, mmap_mode="r")
-    if isinstance(array.base, mmap.mmap):
-        array.base.madvise(mmap.MADV_RANDOM)
-    return array

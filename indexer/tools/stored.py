@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from longspan.cext import posting
 from longspan.indexer.errors import DamagedIndex
 from longspan.indexer.planning.form import form_of
+from longspan.indexer.store.access import access
+from longspan.indexer.store.arrays import map_array, read_array
 from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import Manifest, file_problem
-from longspan.indexer.store.postings import HEADER, PAGE
+from longspan.indexer.store.postings import HEADER, PAGE, RECORD
 from longspan.indexer.store.shards import open_shards
 from longspan.indexer.store.space import DTYPES
 
@@ -30,8 +32,8 @@ class Stored:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path, self.manifest = path, manifest
         self.n, self.dim, self.dtype_name = manifest.n, manifest.dim, manifest.dtype
-        self.ids: NDArray[np.int64] = np.load(path / IDS, mmap_mode="r")
-        self._records = np.load(path / DIRECTORY)
+        self.ids: NDArray[np.int64] = map_array(path / IDS, np.int64)
+        self._records = read_array(path / DIRECTORY, RECORD)
         self._starts = np.concatenate([[0], np.cumsum(self._records["primary"], dtype=np.int64)])
         size = DTYPES[manifest.dtype].itemsize
         self._form = form_of(manifest.dim, size, manifest.metric, manifest.codec["kind"])
@@ -78,8 +80,9 @@ def open_stored(path: str | Path) -> Stored:
     directory = Path(path)
     manifest = Manifest.read(directory)
     shards = [*map(shard_name, range(len(manifest.shards)))]
-    for name in (*shards, DIRECTORY, IDS):
-        problem = file_problem(directory / name, manifest.files[name], whole=name not in shards)
-        if problem:
-            raise DamagedIndex(f"{directory / name}: {problem}")
-    return Stored(directory, manifest)
+    with access(directory):
+        for name in (*shards, DIRECTORY, IDS):
+            problem = file_problem(directory / name, manifest.files[name], whole=name not in shards)
+            if problem:
+                raise DamagedIndex(f"{directory / name}: {problem}")
+        return Stored(directory, manifest)

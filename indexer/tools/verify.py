@@ -15,6 +15,8 @@ from longspan.cext import posting
 from longspan.indexer.planning.form import Form, form_of
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.store import heads, payload, postings
+from longspan.indexer.store.access import access
+from longspan.indexer.store.arrays import map_array, read_array
 from longspan.indexer.store.codec import FIRST
 from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import NAME, Manifest, file_problem
@@ -28,12 +30,13 @@ def verify(index: str | Path, progress: Progress = SILENT) -> list[str]:
     """
     directory = Path(index)
     manifest = Manifest.read(directory)
-    problems = list(check_files(directory, manifest, progress))
-    if not problems:  # what the files say is only worth a look when they are as published
-        problems += check_tree(directory, manifest)
-        problems += check_postings(directory, manifest, progress)
-        if payload.is_in(manifest):
-            problems += check_payload(directory, manifest.n, progress)
+    with access(directory):
+        problems = list(check_files(directory, manifest, progress))
+        if not problems:  # what the files say is only worth a look when they are as published
+            problems += check_tree(directory, manifest)
+            problems += check_postings(directory, manifest, progress)
+            if payload.is_in(manifest):
+                problems += check_payload(directory, manifest.n, progress)
     return problems
 
 
@@ -59,7 +62,7 @@ def check_tree(directory: Path, manifest: Manifest) -> list[str]:
         tree = heads.Heads(directory, space, manifest.levels)
     except ValueError as error:
         return [f"{heads.TREE}: {error}"]
-    ids = np.load(directory / IDS, mmap_mode="r")
+    ids = map_array(directory / IDS, np.int64)
     wrong = []
     if tree.levels[-1] != manifest.heads:
         wrong.append(f"{heads.HEADS}: {tree.levels[-1]} heads, the manifest says {manifest.heads}")
@@ -70,7 +73,7 @@ def check_tree(directory: Path, manifest: Manifest) -> list[str]:
 
 def check_postings(directory: Path, manifest: Manifest, progress: Progress) -> Iterator[str]:
     """Yield the postings that LMDB and the directory tell differently, or that lack a row."""
-    records = np.load(directory / DIRECTORY)
+    records = read_array(directory / DIRECTORY, postings.RECORD)
     if len(records) != manifest.heads:
         yield f"{DIRECTORY}: {len(records)} postings, the manifest says {manifest.heads}"
         return
@@ -94,7 +97,7 @@ class Checked:
         size = DTYPES[manifest.dtype].itemsize
         self.directory = directory
         self.form = form_of(manifest.dim, size, manifest.metric, manifest.codec["kind"])
-        self.codes = np.load(directory / FIRST, mmap_mode="r") if self.form.groups else None
+        self.codes = map_array(directory / FIRST, np.uint8, 2) if self.form.groups else None
         self.primary = np.zeros(manifest.n, np.uint8)
 
     def shard(
@@ -182,7 +185,7 @@ def check_coded(
 
 def check_payload(directory: Path, n: int, progress: Progress) -> Iterator[str]:
     """Yield the rows whose object is missing, is none, or lies elsewhere than its table says."""
-    places = np.load(directory / payload.PLACES)
+    places = read_array(directory / payload.PLACES, payload.PLACE)
     with (
         mapping(directory / payload.OBJECTS) as mapped,
         progress.stage("payload", n, "objects") as advance,

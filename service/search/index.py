@@ -9,9 +9,10 @@ from typing import Any, Self
 import numpy as np
 import orjson
 
-from longspan.indexer.errors import BadQuery, DamagedIndex
+from longspan.indexer.errors import BadQuery, DamagedIndex, LongspanError
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store import payload as objects
+from longspan.indexer.store.access import access
 from longspan.indexer.store.codec import CODEC
 from longspan.indexer.store.codec import FILES as CODED
 from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
@@ -37,6 +38,17 @@ def files_of(manifest: Manifest) -> set[str]:
     return {*FILES, *shards, *coded, *(objects.FILES if objects.is_in(manifest) else ())}
 
 
+def check_files(directory: Path, manifest: Manifest) -> None:
+    """Raise DamagedIndex unless the files are there, whole, and those read here as published."""
+    if set(manifest.files) != files_of(manifest):
+        raise DamagedIndex(f"{directory}: the manifest lists {', '.join(manifest.files)}")
+    for name, record in manifest.files.items():
+        whole = name in RESIDENT or name == CODEC
+        problem = file_problem(directory / name, record, whole=whole)
+        if problem:
+            raise DamagedIndex(f"{directory / name}: {problem}")
+
+
 class Index:
     """An index that is open for searching; safe to use from many threads.
 
@@ -59,28 +71,24 @@ class Index:
         memory_limit  bytes of it that may stay in memory: heads always, and codes as far as they
                       fit; default: a quarter of what is free. The page cache comes on top and
                       gives way to everybody else
-
-
         BadIndex when the directory holds none, DamagedIndex when a file is missing, has not the
         size that the manifest says, or, of the files that every search uses, not the content.
         Postings, codes, ids and payload, which are not read whole here, are checked by
         `longspan verify`.
-        DoesNotFit when the heads alone take more than memory_limit.
+        DoesNotFit when the heads alone take more than memory_limit, or the system gives no memory;
+        NoAccess when it gives a file not: no right to read it, too many open files.
         """
         directory = Path(path)
         manifest = Manifest.read(directory)
-        if set(manifest.files) != files_of(manifest):
-            raise DamagedIndex(f"{directory}: the manifest lists {', '.join(manifest.files)}")
-        for name, record in manifest.files.items():
-            whole = name in RESIDENT or name == CODEC
-            problem = file_problem(directory / name, record, whole=whole)
-            if problem:
-                raise DamagedIndex(f"{directory / name}: {problem}")
-        chosen = memory.choose(directory, manifest, memory_limit)
-        try:
-            return cls(open_files(directory, manifest, chosen.tier), chosen)
-        except Exception as error:  # whatever contents that fit no checksum of ours may cause
-            raise DamagedIndex(f"{directory}: {error}; try `longspan verify`") from error
+        with access(directory):
+            check_files(directory, manifest)
+            chosen = memory.choose(directory, manifest, memory_limit)
+            try:
+                return cls(open_files(directory, manifest, chosen.tier), chosen)
+            except (LongspanError, OSError, MemoryError):
+                raise
+            except Exception as error:  # whatever contents that fit no checksum of ours may cause
+                raise DamagedIndex(f"{directory}: {error}; try `longspan verify`") from error
 
     def search(
         self,
