@@ -2,12 +2,13 @@
 
 from libc.math cimport INFINITY
 from libc.stdint cimport uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport LS_F32, kernels
 from longspan.cext.pool cimport (
     ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room, ls_pool_sort,
 )
+from longspan.cext.room cimport ls_room
 from longspan.cext.topk cimport LS_NOBODY
 
 
@@ -28,8 +29,8 @@ def nearest(
         or <size_t>heads.shape[0] != n or <size_t>heads.shape[1] != m or m == 0
     ):
         raise ValueError(f"dots are {n} x {c}, but another argument has another shape")
-    cdef float *row = <float *>malloc(max(c, 1) * sizeof(float))
-    pool.held = <uint64_t *>malloc(ls_pool_room(m) * sizeof(uint64_t))
+    cdef float *row = <float *>ls_room(c, sizeof(float))
+    pool.held = <uint64_t *>ls_room(ls_pool_room(m), sizeof(uint64_t))
     try:
         if row == NULL or pool.held == NULL:
             raise MemoryError(f"no memory for the distances of {c} heads")

@@ -19,6 +19,7 @@ cdef struct Scratch:
     uint32_t *known      # (mask + 1,)  a hash table of postings,
     float *near          # (mask + 1,)  with the distance of their heads
     size_t mask, free
+    uint32_t shift       # of Knuth's hash: its high bits mix all of the number's
 
 
 cdef class Coded(Scanner):

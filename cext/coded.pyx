@@ -19,13 +19,15 @@ The bracket is the addend, made at build time, so a query needs one table whatev
 Inner product has an addend of its own (longspan.indexer.stages.codec).
 """
 
+from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels, ls_codes
 from longspan.cext.layout cimport coded_bytes, padded
 from longspan.cext.pages cimport ls_major_faults
+from longspan.cext.room cimport ls_plus, ls_room, ls_times
 from longspan.cext.rows cimport Rows
 from longspan.cext.scanner cimport COSINE, Batch, Scanner, Wave
 from longspan.cext.topk cimport (
@@ -112,8 +114,10 @@ cdef class Coded(Scanner):
 
     cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil:
         """Allocate what a search needs; return whether there was memory for it. Tiers want more."""
-        scratch.tables = <float *>malloc(self.tiers * self.groups * LS_POINTS * sizeof(float))
-        scratch.survivors = <uint32_t *>malloc(2 * (batch.depth + 1) * sizeof(uint32_t))
+        scratch.tables = <float *>ls_room(
+            ls_times(self.tiers, self.groups), LS_POINTS * sizeof(float)
+        )
+        scratch.survivors = <uint32_t *>ls_room(ls_plus(batch.depth, 1), 2 * sizeof(uint32_t))
         return scratch.tables != NULL and scratch.survivors != NULL
 
     cdef void find(self, Batch *batch, size_t i, Wave *wave, Scratch *scratch) noexcept nogil:
@@ -146,7 +150,7 @@ cdef class Coded(Scanner):
                 survivors = survivors_of(batch, i, &scratch)
                 pages = self.rows.ask(survivors + 1, survivors[0])
                 batch.pages += pages
-                batch.bytes += 4096 * pages
+                batch.bytes += self.rows.page * pages
                 if i > 0:
                     self.rerank(batch, i - 1, survivors_of(batch, i - 1, &scratch))
             if batch.candidates == NULL:
@@ -182,19 +186,15 @@ cdef class Coded(Scanner):
         cdef float inverse = batch.inverses[i] if self.metric == COSINE else 0
         cdef ls_topk top = ls_topk(batch.dist + i * batch.k, batch.rows + i * batch.k, batch.k)
         cdef size_t r
-        cdef uint32_t posting, row
-        cdef const float *norms
-        cdef float dist
+        cdef uint32_t row
+        cdef float norm = 0, dist
+        cdef const unsigned char *at
         for r in range(1, survivors[0] + 1):
             row = survivors[r]
-            posting = self.rows.owner(row)
-            norms = <const float *>(
-                &self.mapped[self.offsets[posting]] + padded(self.counts[posting] * self.row_bytes)
-            )
-            self.distances(
-                query, inverse, self.rows.at(row), norms + (row - self.rows.first[posting]), 1,
-                &dist,
-            )
+            at = self.rows.at(row)
+            if self.metric == COSINE:  # the stored one lies behind the posting, on another page
+                norm = <float>(1 / sqrt(kernels().square[self.dtype](at, self.dim)))
+            self.distances(query, inverse, at, &norm, 1, &dist)
             ls_topk_push(top, dist, row)
         batch.vectors += survivors[0]
         ls_topk_sort(top)

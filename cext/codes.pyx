@@ -5,9 +5,10 @@ Numbers of a code's book are explained in kernel_codes.h, records in layout.pxd.
 
 from libc.math cimport sqrtf
 from libc.stdint cimport uint8_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels
+from longspan.cext.room cimport ls_room
 
 
 def rotate(
@@ -76,7 +77,7 @@ def encode(
         or halves.shape[1] != LS_POINTS
     ):
         raise ValueError(f"{n} vectors, {codes.shape[0]} codes, {halves.shape[0]} halves")
-    cdef float *tables = <float *>malloc(max(groups, 1) * LS_POINTS * sizeof(float))
+    cdef float *tables = <float *>ls_room(groups, LS_POINTS * sizeof(float))
     if tables == NULL:
         raise MemoryError(f"no memory for the tables of {groups} groups")
     with nogil:
@@ -118,7 +119,7 @@ def sums(
     check(query.shape[0], groups, books)
     if out.shape[0] != records.shape[0] or <size_t>records.shape[1] < groups:
         raise ValueError(f"{n} records of {records.shape[1]} bytes, out is {out.shape[0]}")
-    cdef float *tables = <float *>malloc(max(groups, 1) * LS_POINTS * sizeof(float))
+    cdef float *tables = <float *>ls_room(groups, LS_POINTS * sizeof(float))
     if tables == NULL:
         raise MemoryError(f"no memory for the tables of {groups} groups")
     if n:

@@ -8,6 +8,6 @@ from longspan.cext.pages cimport Asked
 cdef class Ids:
     cdef const int64_t[::1] ids
     cdef Asked asked
-    cdef size_t first_page
+    cdef size_t first_page, page
 
     cdef int64_t fill(self, const uint32_t *rows, int64_t *out, size_t count) noexcept nogil

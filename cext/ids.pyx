@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 
-from longspan.cext.pages cimport Asked, ls_major_faults
+from longspan.cext.pages cimport Asked, ls_major_faults, ls_page_size
 from longspan.cext.topk cimport LS_NOBODY
 
 
@@ -11,8 +11,9 @@ cdef class Ids:
 
     def __init__(self, const int64_t[::1] ids):
         self.ids = ids
-        self.asked = Asked(ids.shape[0] * sizeof(int64_t) // 4096 + 2)
-        self.first_page = <size_t>&ids[0] // 4096  # the file has a header: ids do not begin a page
+        self.page = ls_page_size()
+        self.asked = Asked(ids.shape[0] * sizeof(int64_t) // self.page + 2)
+        self.first_page = <size_t>&ids[0] // self.page  # the file has a header before the ids
 
     def look_up(
         self,
@@ -43,7 +44,7 @@ cdef class Ids:
             if rows[i] >= n:
                 return rows[i]
             self.asked.ask(
-                <size_t>&self.ids[rows[i]] // 4096 - self.first_page, &self.ids[rows[i]],
+                <size_t>&self.ids[rows[i]] // self.page - self.first_page, &self.ids[rows[i]],
                 sizeof(int64_t),
             )
         for i in range(count):

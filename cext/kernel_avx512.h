@@ -23,6 +23,25 @@
 #define FREDUCE(acc) _mm512_reduce_add_ps(acc)
 #define FREDUCE4 REDUCE_EACH
 
+#define DVEC doubles_t
+#define DZERO ((doubles_t){ _mm512_setzero_pd(), _mm512_setzero_pd() })
+#define DSQUARE_STEP square_step_double
+#define DREDUCE(acc) _mm512_reduce_add_pd(_mm512_add_pd((acc).low, (acc).high))
+
+typedef struct {
+    __m512d low, high;
+} doubles_t;
+
+LS_TARGET static inline doubles_t square_step_double(doubles_t acc, __m512 x)
+{
+    const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+    const __m512d high = _mm512_cvtps_pd(
+        _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1)));
+    acc.low = _mm512_fmadd_pd(low, low, acc.low);
+    acc.high = _mm512_fmadd_pd(high, high, acc.high);
+    return acc;
+}
+
 LS_TARGET static inline __m512i square_step(__m512i acc, __m512i diff)
 {
     return ADD_PAIRS(acc, diff, diff);

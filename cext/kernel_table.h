@@ -1,8 +1,9 @@
-/* All eight kernels of an instruction set, and its table.
+/* All kernels of an instruction set, and its table.
 
    Define LS_TARGET and LS_NAME, and for integers (I) and floats (F) the vector macros
    xVEC xWIDTH xZERO xREDUCE xREDUCE4 xSUB_STEP xDOT_STEP, with the loads LOAD_U8 LOAD_I8 LOAD_F16 LOAD_F32;
-   and for codes LOAD_HALF, of one half-precision number, and FWIDE, the floats of a register. */
+   and for codes LOAD_HALF, of one half-precision number, and FWIDE, the floats of a register;
+   for squared lengths of floats DVEC DZERO DREDUCE, and DSQUARE_STEP(acc, x) of an FVEC x. */
 
 /* Four sums one by one, where an instruction set has no better way. */
 #define REDUCE_EACH(sums, a, b, c, d) \
@@ -93,12 +94,58 @@
 #define TAIL SCALAR_DOT
 #include "kernel_rows.h"
 
+#undef ROW
+#undef LOADX
+#undef VEC
+#undef ZERO
+#undef REDUCE
+
+#define SCALAR_SQUARE(x) ((double)(x) * (double)(x))
+#define HALF_SQUARE(x) SCALAR_SQUARE(ls_half(x))
+
+#define VEC DVEC
+#define ZERO DZERO
+#define REDUCE DREDUCE
+
+#define NAME square_f16
+#define ROW uint16_t
+#define STEP(acc, p) DSQUARE_STEP(acc, LOAD_F16(p))
+#define TAIL HALF_SQUARE
+#include "kernel_square.h"
+#define NAME square_f32
+#define ROW float
+#define STEP(acc, p) DSQUARE_STEP(acc, LOAD_F32(p))
+#define TAIL SCALAR_SQUARE
+#include "kernel_square.h"
+#undef VEC
+#undef WIDTH
+#undef ZERO
+#undef REDUCE
+
+#define VEC IVEC
+#define WIDTH IWIDTH
+#define ZERO IZERO
+#define REDUCE IREDUCE
+
+#define NAME square_u8
+#define ROW uint8_t
+#define STEP(acc, p) IDOT_STEP(acc, LOAD_U8(p), LOAD_U8(p))
+#define TAIL SCALAR_SQUARE
+#include "kernel_square.h"
+#define NAME square_i8
+#define ROW int8_t
+#define STEP(acc, p) IDOT_STEP(acc, LOAD_I8(p), LOAD_I8(p))
+#define TAIL SCALAR_SQUARE
+#include "kernel_square.h"
+
 #include "kernel_codes.h"
 
 static const ls_kernels table = {
     .name = LS_NAME,
     .l2 = { [LS_F32] = l2_f32, [LS_F16] = l2_f16, [LS_U8] = l2_u8, [LS_I8] = l2_i8 },
     .dot = { [LS_F32] = dot_f32, [LS_F16] = dot_f16, [LS_U8] = dot_u8, [LS_I8] = dot_i8 },
+    .square = { [LS_F32] = square_f32, [LS_F16] = square_f16, [LS_U8] = square_u8,
+                [LS_I8] = square_i8 },
     .tables = code_tables,
     .nearest = code_nearest,
     .sums = code_sums,

@@ -22,6 +22,9 @@ enum { LS_GROUP = 8, LS_POINTS = 256 }; /* dimensions that a byte of a code cove
 /* out[i] = squared L2 distance, or dot product, of query and row i. */
 typedef void (*ls_distances)(const void *query, const void *rows, size_t n, size_t dim, float *out);
 
+/* The squared length of a row: exact for integers, in double precision for floats. */
+typedef double (*ls_square)(const void *row, size_t dim);
+
 /* tables[g][v] = the dot product of group g of x and point v of its book; shared: one for all. */
 typedef void (*ls_code_tables)(const float *x, const float *books, size_t groups, size_t shared,
                                float *tables);
@@ -49,6 +52,7 @@ typedef struct {
     const char *name;
     ls_distances l2[LS_DTYPES];
     ls_distances dot[LS_DTYPES];
+    ls_square square[LS_DTYPES];
     ls_code_tables tables;
     ls_code_nearest nearest;
     ls_code_sums sums;

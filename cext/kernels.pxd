@@ -7,6 +7,8 @@ cdef extern from "kernels.h" nogil:
         const void *query, const void *rows, size_t n, size_t dim, float *out
     ) noexcept
 
+    ctypedef double (*ls_square)(const void *row, size_t dim) noexcept
+
     ctypedef void (*ls_code_tables)(
         const float *x, const float *books, size_t groups, size_t shared, float *tables
     ) noexcept
@@ -39,6 +41,7 @@ cdef extern from "kernels.h" nogil:
         const char *name
         ls_distances l2[4]
         ls_distances dot[4]
+        ls_square square[4]
         ls_code_tables tables
         ls_code_nearest nearest
         ls_code_sums sums

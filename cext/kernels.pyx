@@ -5,6 +5,8 @@ LONGSPAN_SIMD names one of `available()` and forces it.
 
 import os
 
+from longspan.cext.room cimport ls_times
+
 cdef const ls_kernels *active = NULL
 
 
@@ -61,7 +63,10 @@ def distances(
         raise ValueError(f"dtype code {dtype}, must be in [0, {LS_DTYPES})")
     item = 4 if dtype == LS_F32 else 2 if dtype == LS_F16 else 1
     query_item = 4 if dtype == LS_F32 or dtype == LS_F16 else 1
-    if <size_t>query.shape[0] != dim * query_item or <size_t>rows.shape[0] != n * dim * item:
+    if (
+        <size_t>query.shape[0] != ls_times(dim, query_item)
+        or <size_t>rows.shape[0] != ls_times(n, ls_times(dim, item))
+    ):
         raise ValueError(
             f"query has {query.shape[0]} bytes and rows {rows.shape[0]}, "
             f"want {dim * query_item} and {n * dim * item}"
@@ -73,6 +78,20 @@ def distances(
             active.dot[dtype](&query[0], &rows[0], n, dim, &out[0])
         else:
             active.l2[dtype](&query[0], &rows[0], n, dim, &out[0])
+
+
+def square(
+    int dtype,                       # IN   0 f32, 1 f16, 2 u8, 3 i8
+    const unsigned char[::1] row,    # IN   bytes of one row
+    size_t dim,
+):
+    """Return the squared length of a row."""
+    if dtype < 0 or dtype >= LS_DTYPES:
+        raise ValueError(f"dtype code {dtype}, must be in [0, {LS_DTYPES})")
+    cdef size_t item = 4 if dtype == LS_F32 else 2 if dtype == LS_F16 else 1
+    if dim == 0 or <size_t>row.shape[0] != ls_times(dim, item):
+        raise ValueError(f"the row has {row.shape[0]} bytes, dim is {dim}")
+    return active.square[dtype](&row[0], dim)
 
 
 use(os.environ.get("LONGSPAN_SIMD") or available()[0])

@@ -30,6 +30,31 @@
 #define FREDUCE reduce_float
 #define FREDUCE4 reduce_floats
 
+#define DVEC doubles_t
+#define DZERO ((doubles_t){ _mm256_setzero_pd(), _mm256_setzero_pd() })
+#define DSQUARE_STEP square_step_double
+#define DREDUCE reduce_double
+
+typedef struct {
+    __m256d low, high;
+} doubles_t;
+
+LS_TARGET static inline doubles_t square_step_double(doubles_t acc, __m256 x)
+{
+    const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(x));
+    const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1));
+    acc.low = _mm256_fmadd_pd(low, low, acc.low);
+    acc.high = _mm256_fmadd_pd(high, high, acc.high);
+    return acc;
+}
+
+LS_TARGET static inline double reduce_double(doubles_t acc)
+{
+    const __m256d all = _mm256_add_pd(acc.low, acc.high);
+    const __m128d half = _mm_add_pd(_mm256_castpd256_pd128(all), _mm256_extractf128_pd(all, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(half, _mm_unpackhi_pd(half, half)));
+}
+
 LS_TARGET static inline __m256i square_step(__m256i acc, __m256i diff)
 {
     return _mm256_add_epi32(acc, _mm256_madd_epi16(diff, diff));

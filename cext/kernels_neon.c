@@ -34,6 +34,23 @@ typedef struct {
 #define FREDUCE(acc) vaddvq_f32(acc)
 #define FREDUCE4 REDUCE_EACH
 
+#define DVEC doubles_t
+#define DZERO ((doubles_t){ vdupq_n_f64(0.0), vdupq_n_f64(0.0) })
+#define DSQUARE_STEP square_step_double
+#define DREDUCE(acc) vaddvq_f64(vaddq_f64((acc).low, (acc).high))
+
+typedef struct {
+    float64x2_t low, high;
+} doubles_t;
+
+static inline doubles_t square_step_double(doubles_t acc, float32x4_t x)
+{
+    const float64x2_t low = vcvt_f64_f32(vget_low_f32(x)), high = vcvt_high_f64_f32(x);
+    acc.low = vfmaq_f64(acc.low, low, low);
+    acc.high = vfmaq_f64(acc.high, high, high);
+    return acc;
+}
+
 static inline sums_t zero_int(void)
 {
     return (sums_t){ vdupq_n_s32(0), vdupq_n_s32(0) };

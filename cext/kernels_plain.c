@@ -31,6 +31,11 @@
 #define FSUB_STEP ISUB_STEP
 #define FDOT_STEP IDOT_STEP
 
+#define DVEC double
+#define DZERO 0.0
+#define DREDUCE(acc) (acc)
+#define DSQUARE_STEP(acc, x) ((acc) + (double)(x) * (double)(x))
+
 #include "kernel_table.h"
 
 const ls_kernels *ls_kernels_plain(void)

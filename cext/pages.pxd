@@ -2,6 +2,7 @@
 
 cdef extern from "pages.h" nogil:
     void ls_will_need(const void *at, size_t bytes)
+    size_t ls_page_size()
     long ls_major_faults()
 
 cdef class Asked:
@@ -9,4 +10,5 @@ cdef class Asked:
     cdef unsigned char epoch
 
     cdef void ask(self, size_t part, const void *at, size_t bytes) noexcept nogil
+    cdef bint is_new(self, size_t part) noexcept nogil
     cdef void missed(self) noexcept nogil

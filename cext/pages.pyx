@@ -18,13 +18,18 @@ cdef class Asked:
 
     cdef void ask(self, size_t part, const void *at, size_t bytes) noexcept nogil:
         """Start reading a part unless that was done in this epoch."""
-        if self.stamps[part] != self.epoch:
-            self.stamps[part] = self.epoch
+        if self.is_new(part):
             ls_will_need(at, bytes)
+
+    cdef bint is_new(self, size_t part) noexcept nogil:
+        """Return whether a part was not asked for in this epoch; from now on it was."""
+        cdef bint new = self.stamps[part] != self.epoch
+        self.stamps[part] = self.epoch
+        return new
 
     cdef void missed(self) noexcept nogil:
         """Begin a new epoch: pages that had been asked for were gone."""
-        if self.epoch == 255:
+        cdef unsigned char epoch = self.epoch  # read once: another thread may be doing the same
+        if epoch == 255:
             memset(&self.stamps[0], 0, self.stamps.shape[0])
-            self.epoch = 0
-        self.epoch += 1
+        self.epoch = epoch + 1 if epoch < 255 else 1  # never 0, which stands for never asked

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "room.h"
+
 enum {
     LS_OFFERED = 16, /* candidates that are looked at together */
     LS_SPARE = 128,  /* more room than twice what is kept: few kept are not sorted out too often */
@@ -24,7 +26,7 @@ typedef struct {
 
 static inline size_t ls_pool_room(size_t keep)
 {
-    return 2 * keep + LS_SPARE;
+    return ls_plus(ls_times(2, keep), LS_SPARE);
 }
 
 static inline void ls_pool_clear(ls_pool *pool, size_t keep)

@@ -5,12 +5,12 @@ that may be nearer are read where they are vectors, unless that posting is a pro
 """
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.stdlib cimport malloc
 from libc.string cimport memset
 
 from longspan.cext.coded cimport Coded, Scratch, survivors_of
 from longspan.cext.kernels cimport kernels, ls_codes
 from longspan.cext.layout cimport copies_at
+from longspan.cext.room cimport ls_room
 from longspan.cext.scanner cimport COSINE, IP, L2, Batch, Wave, whole_pages
 from longspan.cext.topk cimport (
     LS_NOBODY, ls_next_within, ls_topk, ls_topk_clear, ls_topk_push, ls_topk_push_once,
@@ -26,14 +26,16 @@ cdef class Probed(Coded):
     """Coded postings of which nothing is resident."""
 
     cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil:
-        scratch.mask = 1
-        while scratch.mask < 2 * (batch.m + STRANGERS):
-            scratch.mask *= 2
-        scratch.dist = <float *>malloc(batch.depth * sizeof(float))
-        scratch.rows = <uint32_t *>malloc(batch.depth * sizeof(uint32_t))
-        scratch.known = <uint32_t *>malloc(scratch.mask * sizeof(uint32_t))
-        scratch.near = <float *>malloc(scratch.mask * sizeof(float))
-        scratch.mask -= 1
+        cdef size_t known = 2
+        scratch.shift = 31
+        while known < 2 * (batch.m + STRANGERS):  # m is at most the number of heads
+            known *= 2
+            scratch.shift -= 1
+        scratch.dist = <float *>ls_room(batch.depth, sizeof(float))
+        scratch.rows = <uint32_t *>ls_room(batch.depth, sizeof(uint32_t))
+        scratch.known = <uint32_t *>ls_room(known, sizeof(uint32_t))
+        scratch.near = <float *>ls_room(known, sizeof(float))
+        scratch.mask = known - 1
         return Coded.prepare(self, batch, scratch) and (
             scratch.dist != NULL and scratch.rows != NULL
             and scratch.known != NULL and scratch.near != NULL
@@ -143,7 +145,7 @@ cdef class Probed(Coded):
 
 cdef inline size_t place_of(const Scratch *scratch, uint32_t posting) noexcept nogil:
     """Return where a posting is in the hash table, or would be: open addressing, Knuth's hash."""
-    cdef size_t at = (posting * <uint32_t>2654435769) & scratch.mask
+    cdef size_t at = (posting * <uint32_t>2654435769) >> scratch.shift
     while scratch.known[at] != LS_NOBODY and scratch.known[at] != posting:
         at = (at + 1) & scratch.mask
     return at

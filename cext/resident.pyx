@@ -4,7 +4,6 @@ With both codes the best by the first are estimated anew by both.
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport malloc
 from libc.string cimport memcpy
 
 from longspan.cext.coded cimport Coded, Scratch, survivors_of
@@ -14,6 +13,7 @@ from longspan.cext.pool cimport (
     ls_candidate, ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room,
     ls_pool_order, ls_pool_thin,
 )
+from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.scanner cimport Batch, Wave
 from longspan.cext.topk cimport LS_NOBODY
 
@@ -47,11 +47,11 @@ cdef class Resident(Coded):
 
     cdef inline size_t wide(self, Batch *batch) noexcept nogil:
         """Return how many candidates are kept by the first estimate."""
-        return batch.depth * (WIDER if self.tiers == 2 else 1)
+        return ls_times(batch.depth, WIDER if self.tiers == 2 else 1)
 
     cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil:
         cdef size_t room = ls_pool_room(self.wide(batch))
-        scratch.held = <uint64_t *>malloc(room * sizeof(uint64_t))
+        scratch.held = <uint64_t *>ls_room(room, sizeof(uint64_t))
         return Coded.prepare(self, batch, scratch) and scratch.held != NULL
 
     cdef void find(self, Batch *batch, size_t i, Wave *wave, Scratch *scratch) noexcept nogil:

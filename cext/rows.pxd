@@ -9,9 +9,10 @@ cdef class Rows:
     cdef const uint8_t[::1] mapped
     cdef const uint64_t[::1] offsets
     cdef uint32_t[::1] first, owners
-    cdef size_t row_bytes, n
+    cdef size_t row_bytes, n, page
     cdef Asked asked
 
     cdef uint32_t owner(self, uint32_t row) noexcept nogil
     cdef const uint8_t *at(self, uint32_t row) noexcept nogil
+    cdef void ask_run(self, uint64_t first, uint64_t end) noexcept nogil
     cdef int64_t ask(self, uint32_t *rows, size_t count) noexcept nogil

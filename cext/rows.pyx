@@ -9,7 +9,7 @@ from libc.stdlib cimport qsort
 
 import numpy as np
 
-from longspan.cext.pages cimport Asked
+from longspan.cext.pages cimport Asked, ls_page_size, ls_will_need
 
 cdef enum:
     BLOCK = 64  # rows; the owner of each block's first row is at hand
@@ -47,7 +47,8 @@ cdef class Rows:
             while self.first[posting + 1] <= block * BLOCK:
                 posting += 1
             self.owners[block] = <uint32_t>posting
-        self.asked = Asked(mapped.shape[0] // 4096 + 2)
+        self.page = ls_page_size()
+        self.asked = Asked(mapped.shape[0] // self.page + 2)
 
     cdef uint32_t owner(self, uint32_t row) noexcept nogil:
         """Return the posting whose primary entry a row is; row must be one of the n."""
@@ -64,21 +65,31 @@ cdef class Rows:
         ]
 
     cdef int64_t ask(self, uint32_t *rows, size_t count) noexcept nogil:
-        """Ask for the pages of some rows, each once; return how many pages.
+        """Ask for the pages of some rows, each once, those side by side together; return how many.
 
         Puts the rows in the order of the file, which is theirs.
         """
-        cdef uint64_t start, page, last, counted = 0
+        cdef uint64_t start, page, last, counted = 0, run = 0, end = 0  # of pages to ask for
         cdef int64_t pages = 0
         cdef size_t i
         qsort(rows, count, sizeof(uint32_t), &ascending)
         for i in range(count):
             start = self.at(rows[i]) - &self.mapped[0]
-            last = (start + self.row_bytes - 1) // 4096
-            page = max(start // 4096, counted)
+            last = (start + self.row_bytes - 1) // self.page
+            page = max(start // self.page, counted)
             counted = max(counted, last + 1)
             while page <= last:
-                self.asked.ask(page, &self.mapped[page * 4096], 1)
+                if self.asked.is_new(page):
+                    if page != end:
+                        self.ask_run(run, end)
+                        run = page
+                    end = page + 1
                 pages += 1
                 page += 1
+        self.ask_run(run, end)
         return pages
+
+    cdef void ask_run(self, uint64_t first, uint64_t end) noexcept nogil:
+        """Ask for the pages [first, end) of the file."""
+        if first < end:
+            ls_will_need(&self.mapped[first * self.page], (end - first - 1) * self.page + 1)

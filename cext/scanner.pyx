@@ -5,10 +5,11 @@ last ones of the query before are scored.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
 from longspan.cext.pages cimport Asked, ls_major_faults
+from longspan.cext.room cimport ls_room
 from longspan.cext.topk cimport ls_topk, ls_topk_clear, ls_topk_sort
 
 # Postings that may be on their way at once: past 128 this disk gives no more, and at 4 pages each
@@ -117,7 +118,7 @@ cdef class Scanner:
 
     cdef float *new_block(self) except NULL:
         """Return room for the distances of the longest posting."""
-        cdef float *block = <float *>malloc(max(self.longest, 1) * sizeof(float))
+        cdef float *block = <float *>ls_room(self.longest, sizeof(float))
         if block == NULL:
             raise MemoryError(f"no memory for the distances of {self.longest} entries")
         return block
@@ -139,8 +140,13 @@ cdef class Scanner:
         self, const void *query, float inverse, const unsigned char *rows, const float *norms,
         size_t count, float *block,
     ) noexcept nogil:
-        """Fill block with the distances of some rows: squared L2, -dot, or 1 - cosine."""
+        """Fill block with the distances of some rows: squared L2, -dot, or 1 - cosine.
+
+        A cosine distance is 0 to 2 whatever rounding says, and 2 for what has no direction: a row
+        of zeros, which only damage makes.
+        """
         cdef size_t i
+        cdef float near
         if self.metric == L2:
             kernels().l2[self.dtype](query, rows, count, self.dim, block)
             return
@@ -150,7 +156,9 @@ cdef class Scanner:
                 block[i] = -block[i]
         else:
             for i in range(count):
-                block[i] = 1 - block[i] * inverse * norms[i]
+                near = 1 - block[i] * inverse * norms[i]
+                near = near if near <= 2 else 2
+                block[i] = near if near > 0 else 0
 
     cdef void ask(self, size_t posting) noexcept nogil:
         """Start reading a posting."""

@@ -5,11 +5,12 @@ each costs 5 to 10 us; four of them were a quarter of a warm query.
 """
 
 from libc.stdint cimport int64_t, uint32_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from longspan.cext.ids cimport Ids
 from longspan.cext.prune cimport worth_reading
+from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.scanner cimport COSINE, IP, Batch, Scanner
 from longspan.cext.topk cimport LS_NOBODY
 from longspan.cext.tree cimport HeadTree, Walk, free_walk
@@ -92,6 +93,8 @@ cdef class Searcher:
             or rows.shape[0] != nq or rows.shape[1] != ids.shape[1] or dist.shape[1] == 0 or m == 0
         ):
             raise ValueError(f"{nq} queries, dist is {dist.shape[0]} x {dist.shape[1]}, m {m}")
+        if m > <size_t>self.tree.heads.shape[0]:
+            raise ValueError(f"m is {m}, there are {self.tree.heads.shape[0]} heads")
         batch.nq, batch.k, batch.m = nq, dist.shape[1], m
         batch.queries, batch.lifted = &queries[0, 0], &lifted[0, 0]
         batch.inverses = &inverses[0] if self.postings.metric == COSINE else NULL
@@ -102,8 +105,10 @@ cdef class Searcher:
             raise ValueError(f"{nq} queries, turned is {turned.shape[0]} x {turned.shape[1]}")
         batch.turned = &turned[0, 0] if turned.shape[0] else NULL
         batch.squares = &squares[0] if squares.shape[0] else NULL
-        batch.depth = max(depth, batch.k)
         batch.candidates = NULL
+        if candidates is None:
+            depth = min(depth, <size_t>self.ids.ids.shape[0])  # no more candidates than rows
+        batch.depth = max(depth, batch.k)
         if candidates is not None:
             if candidates.shape[0] != nq or <size_t>candidates.shape[1] != batch.depth:
                 raise ValueError(f"candidates are {candidates.shape[0]} x {candidates.shape[1]}")
@@ -112,9 +117,9 @@ cdef class Searcher:
         batch.postings = batch.vectors = batch.codes = batch.bytes = batch.pages = 0
         batch.foreign = -1
         cdef Walk walk = self.tree.new_walk(beam, m)
-        cdef float *near = <float *>malloc(nq * m * sizeof(float))
-        cdef uint32_t *probes = <uint32_t *>malloc(nq * m * sizeof(uint32_t))
-        cdef uint32_t *counts = <uint32_t *>malloc(nq * sizeof(uint32_t))
+        cdef float *near = <float *>ls_room(ls_times(nq, m), sizeof(float))
+        cdef uint32_t *probes = <uint32_t *>ls_room(ls_times(nq, m), sizeof(uint32_t))
+        cdef uint32_t *counts = <uint32_t *>ls_room(nq, sizeof(uint32_t))
         cdef float *block = NULL
         try:
             if near == NULL or probes == NULL or counts == NULL:

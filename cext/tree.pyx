@@ -7,12 +7,13 @@ last; the nodes before children[0] are the top level. With few heads there are n
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
 from longspan.cext.pool cimport (
     ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room, ls_pool_sort,
 )
+from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.topk cimport LS_NOBODY
 
 
@@ -119,10 +120,10 @@ cdef class HeadTree:
         for i in range(<size_t>beam.shape[0]):
             if beam[i] == 0:
                 raise ValueError(f"the beam of level {i} is 0")
-            widest = max(widest, beam[i])
+            widest = max(widest, min(beam[i], self.inner_count))
         room = ls_pool_room(widest)
-        cdef float *block = <float *>malloc(self.fan * sizeof(float))
-        cdef uint64_t *held = <uint64_t *>malloc(2 * room * sizeof(uint64_t))
+        cdef float *block = <float *>ls_room(self.fan, sizeof(float))
+        cdef uint64_t *held = <uint64_t *>ls_room(ls_times(2, room), sizeof(uint64_t))
         if block == NULL or held == NULL:
             free(block)
             free(held)
@@ -140,12 +141,14 @@ cdef class HeadTree:
         cdef uint32_t first = 0, node
         cdef int64_t scored = self.children[0]
         cdef size_t level = 0, i
-        ls_pool_clear(&now, beam[0] if self.inner_count else m)
+        ls_pool_clear(&now, min(beam[0], self.inner_count) if self.inner_count else m)
         self.score(query, 0, self.children[0], walk.block, &now)
         while first < self.inner_count:
             first = self.children[first]  # the first node of the next level
             level += 1
-            ls_pool_clear(&then, beam[level] if first < self.inner_count else m)
+            ls_pool_clear(
+                &then, min(beam[level], self.inner_count) if first < self.inner_count else m
+            )
             ls_pool_sort(&now)  # the children of the nearest first: fewer get in to be thrown out
             for i in range(now.count):
                 node = ls_key(now.held[i])

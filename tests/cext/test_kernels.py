@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longspan.cext import kernels
+from longspan.indexer.store.space import inverse_norms
 from tests.reference import DTYPES
 
 CODES = {"f32": 0, "f16": 1, "u8": 2, "i8": 3}
@@ -51,6 +52,19 @@ def test_distances_are_those_of_the_definition(
         run(False, dtype, query, rows), ((x - q) ** 2).sum(axis=1), rtol=1e-5, atol=1e-5
     )
     np.testing.assert_allclose(run(True, dtype, query, rows), x @ q, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", CODES)
+@given(seed=st.integers(0, 2**32 - 1), dim=st.integers(1, 400))
+def test_an_inverse_norm_is_the_one_that_the_indexer_stores(
+    level: str, dtype: str, seed: int, dim: int
+) -> None:
+    kernels.use(level)
+    _, rows = make(seed, dtype, 1, dim)
+    found = kernels.square(CODES[dtype], rows.view(np.uint8).ravel(), dim)
+    if found > 0:
+        assert np.float32(1 / np.sqrt(found)) == inverse_norms(rows)[0]
 
 
 @pytest.mark.parametrize("level", LEVELS)

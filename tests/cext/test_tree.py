@@ -42,12 +42,15 @@ def walk(
     seed=st.integers(0, 2**32 - 1),
     fans=st.lists(st.integers(1, 6), min_size=1, max_size=3),
     m=st.integers(1, 40),
+    widest=st.sampled_from([1000, 2**31, 2**32 - 1]),
 )
-def test_a_full_beam_finds_the_nearest_heads(seed: int, fans: list[int], m: int) -> None:
+def test_a_full_beam_finds_the_nearest_heads(
+    seed: int, fans: list[int], m: int, widest: int
+) -> None:
     rng = np.random.default_rng(seed)
     tree, heads = grow(rng, fans, 5)
     queries = rng.normal(size=(3, 5)).astype(np.float32)
-    found, dist, _ = walk(tree, queries, [1000] * (len(fans) - 1), m)
+    found, dist, _ = walk(tree, queries, [widest] * (len(fans) - 1), m)
     true = np.sort(((queries[:, None] - heads[None]) ** 2).sum(axis=2), axis=1)[:, :m]
     kept = true.shape[1]
     np.testing.assert_allclose(dist[:, :kept], true, rtol=1e-5)

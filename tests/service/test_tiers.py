@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from longspan.indexer.errors import DamagedIndex, DoesNotFit
+from longspan.indexer.store.heads import beams
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.tiers import sizes, tiers
 from longspan.indexer.tools.verify import verify
@@ -201,3 +204,61 @@ def test_more_memory_is_said_to_buy_fewer_reads(coded: BuildIndex) -> None:
         "heads", "heads and first codes", "heads and both codes",
     ]  # fmt: skip
     assert each[1].pages > each[2].pages > 0 < each[0].postings
+
+
+@pytest.mark.parametrize("tier", [1, 2])
+def test_candidates_need_no_bytes_beside_their_own(
+    coded: BuildIndex, clustered: Corpus, tmp_path: Path, tier: int
+) -> None:
+    """The stored norms lie on other pages, which nobody asked for: each would be a wait."""
+    path = tmp_path / "index"
+    shutil.copytree(coded("rabitq", "cosine", "f16"), path)
+    queries = as_dtype(clustered, "f16").queries
+    with open_tier(path, tier) as index:
+        before = index.search(queries, 10, 0.9)
+    with (path / "postings-0000.lmdb").open("r+b") as file:
+        for record in np.load(path / "directory.npy"):
+            count = int(record["primary"])
+            file.seek(int(record["offset"]) + count * 24 * 2)
+            file.write(np.full(count, np.nan, "<f4").tobytes())
+    with open_tier(path, tier) as index:
+        after = index.search(queries, 10, 0.9)
+    np.testing.assert_array_equal(after.ids, before.ids)
+    np.testing.assert_array_equal(after.distances, before.distances)
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+@given(depth=st.integers(0, 2**64 - 1), ranked=st.integers(1, 2**64 - 1))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_number_makes_the_native_search_take_memory_for_it(
+    coded: BuildIndex, clustered: Corpus, tier: int, depth: int, ranked: int
+) -> None:
+    """Behind the door: rows bound the depth, and more heads than there are are refused."""
+    queries = clustered.queries[:1]
+    with open_tier(coded("pq"), tier) as index:
+        opened = index._held()
+        heads, rows = index.manifest.heads, np.empty((1, 5), np.uint32)
+        arguments = (
+            queries.view(np.uint8), opened.heads.lift(queries), opened.parts.inverses(queries),
+            beams(opened.heads.levels, heads), ranked, -np.inf, True, *opened.parts.turn(queries),
+            depth, np.empty((1, 5), np.float32), np.empty((1, 5), np.int64), rows,
+        )  # fmt: skip
+        if ranked > heads:
+            with pytest.raises(ValueError, match=f"there are {heads} heads"):
+                opened.searcher.search(*arguments)
+        else:
+            opened.searcher.search(*arguments)
+            assert (rows < index.n).all()
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+@pytest.mark.parametrize("dtype", ["f32", "f16", "i8"])
+def test_a_cosine_distance_is_at_least_0_and_at_most_2(
+    coded: BuildIndex, clustered: Corpus, dtype: str, tier: int
+) -> None:
+    base = as_dtype(clustered, dtype).base
+    opposite = np.clip(-base[:50].astype(np.float32), -127, 127).astype(base.dtype)
+    with open_tier(coded("rabitq", "cosine", dtype), tier) as index:
+        for recall in (0.9, 1.0):
+            assert index.search(base, 1, recall).distances.min() >= 0
+            assert index.search(opposite, 1000, recall, max_distance=9).distances.max() <= 2
