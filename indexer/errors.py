@@ -9,11 +9,16 @@
     │   ├── IndexExists         the output is already there
     │   └── CannotResume        the build that was cut off was of something else
     ├── DamagedIndex            a checksum, a size or a count disagrees with the manifest
-    ├── NoAccess (OSError)      the system does not give a file of an index
+    ├── DamagedBuild            a file that a build has left for itself cannot be read back
+    ├── NoAccess (OSError)      the system does not give a file of an index or a build
     └── DoesNotFit (OSError)    the memory budget or the disk is too small
 
 Each class carries the exit code that the command line gives for it (README, "Exit codes").
 """
+
+import errno
+import resource
+from pathlib import Path
 
 
 class LongspanError(Exception):
@@ -59,10 +64,38 @@ class DamagedIndex(LongspanError):  # noqa: N818
 
 
 class NoAccess(LongspanError, OSError):  # noqa: N818
-    """The system does not give a file of an index: no right to read it, too many open files."""
+    """The system does not give a file: no right to read it, too many open files."""
+
+
+class DamagedBuild(LongspanError):  # noqa: N818
+    """A file that a build has left for itself cannot be read back."""
+
+    exit_code = 3
 
 
 class DoesNotFit(LongspanError, OSError):  # noqa: N818
     """The memory budget or the disk is too small."""
 
     exit_code = 4
+
+
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the user's share of the disk is used up",
+    errno.EFBIG: "a file may not grow that large (`ulimit -f`)",
+}
+NO_HANDLES = (errno.EMFILE, errno.ENFILE)
+
+
+def shortage(error: OSError, path: Path) -> LongspanError | None:
+    """Return what the system is short of as one of our errors; None when that was not it.
+
+    path  to name where the system names no file
+    """
+    where = error.filename or path
+    if error.errno in NO_ROOM:
+        return DoesNotFit(f"{where}: cannot be written: {NO_ROOM[error.errno]}")
+    if error.errno in NO_HANDLES:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return NoAccess(f"{where}: no more than {limit} files may be open (`ulimit -n`)")
+    return None

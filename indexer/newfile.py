@@ -1,13 +1,12 @@
 """A file that appears whole or not at all, and never in the place of another."""
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from longspan.indexer.errors import BadFile, DoesNotFit, IndexExists, LongspanError
+from longspan.indexer.errors import BadFile, IndexExists, LongspanError, shortage
 
 
 def check_new(path: Path) -> None:
@@ -42,8 +41,8 @@ def new_file(path: Path, size: int = 0) -> Iterator[BinaryIO]:
     except LongspanError:
         raise
     except OSError as exc:
-        full = exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        error = DoesNotFit if full else BadFile
-        raise error(f"{path}: cannot be written: {exc.strerror or exc}") from exc
+        exc.filename = str(path)  # and not that of the unfinished one
+        refused = BadFile(f"{path}: cannot be written: {exc.strerror or exc}")
+        raise shortage(exc, path) or refused from exc
     finally:
         unfinished.unlink(missing_ok=True)

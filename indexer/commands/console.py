@@ -4,7 +4,6 @@ Data goes to stdout; messages and progress to stderr. Nothing is coloured or ani
 progress, and that only on a terminal.
 """
 
-import errno
 import json
 import signal
 import sys
@@ -13,14 +12,14 @@ from typing import Any, NoReturn
 
 import click
 
-from longspan.indexer.errors import LongspanError
+from longspan.indexer.errors import NO_ROOM, LongspanError
 
 EXIT_CODES = """\b
 Exit codes:
   0    done
   1    failed
   2    wrong usage or refused input; nothing was written
-  3    a check did not hold (verify, doctor, bench --fail-under), or a damaged index
+  3    a check did not hold (verify, doctor, bench --fail-under), or a damaged index or build
   4    does not fit in the memory or on the disk
   130  interrupted
   143  terminated
@@ -52,8 +51,7 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None = Non
     except MemoryError as exc:
         return _failed(f"out of memory: {exc}", DOES_NOT_FIT)
     except OSError as exc:
-        full = exc.errno in (errno.ENOSPC, errno.EDQUOT)
-        return _failed(str(exc), DOES_NOT_FIT if full else FAILED)
+        return _failed(str(exc), DOES_NOT_FIT if exc.errno in NO_ROOM else FAILED)
 
 
 def emit(record: Mapping[str, Any], lines: Iterable[str], as_json: bool) -> None:

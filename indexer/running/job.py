@@ -5,6 +5,7 @@ the number of a unit, which reads files and writes files. So units may run in an
 or elsewhere, and again after a kill, and what they write is the same.
 """
 
+import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.indexer.errors import DamagedBuild
 from longspan.indexer.planning.shape import Shape
 from longspan.indexer.reader import Vectors, open_vectors
 
@@ -32,6 +34,8 @@ BOUNDS = "bounds.npy"  # where each part begins among them
 # numpy reads an array's header by ast, which up to Python 3.11.7 fails in two threads at a time:
 # https://github.com/python/cpython/issues/106905
 PARSING = RLock()
+
+LACKING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # of a process, not of a file
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,20 @@ class Job(Shape):
 
     def load(self, name: str) -> NDArray[Any]:
         """Return an array of the working directory, mapped."""
-        with PARSING:
+        with PARSING, kept_file(self.work / name):
             array: NDArray[Any] = np.load(self.work / name, mmap_mode="r")
         return array
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[int]:
+        """Give the handle of a file of the working directory that is opened for reading."""
+        path = self.work / name
+        with kept_file(path):
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                yield handle
+            finally:
+                os.close(handle)
 
     def create(self, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
         """Return a new array of the working directory, mapped for writing."""
@@ -73,7 +88,7 @@ class Job(Shape):
 
     def load_all(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of one file of the working directory."""
-        with PARSING, np.load(self.work / name) as file:
+        with PARSING, kept_file(self.work / name), np.load(self.work / name) as file:
             return dict(file)
 
     @contextmanager
@@ -156,6 +171,24 @@ class Job(Shape):
         """The staged vectors; the number of one is its place."""
         with PARSING:
             return open_vectors(self.work / STAGED)
+
+
+@contextmanager
+def kept_file(path: Path) -> Iterator[None]:
+    """Say of what fails that it is a file of the build, whole when it was written.
+
+    DamagedBuild for all but what this process lacks, which OSError says.
+    """
+    try:
+        yield
+    except (MemoryError, DamagedBuild):
+        raise
+    except OSError as error:
+        if error.errno in LACKING:
+            raise
+        raise DamagedBuild(f"{path}: cannot be read back: {error.strerror or error}") from error
+    except Exception as error:  # an array's header and a zip archive fail in many ways
+        raise DamagedBuild(f"{path}: cannot be read back, it was damaged: {error}") from error
 
 
 def flush(path: Path) -> None:

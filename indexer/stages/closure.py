@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from longspan.cext import closure as native
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.running.job import Job
+from longspan.indexer.stages import runs
 from longspan.indexer.stages.cluster import below_of, tree_of
 from longspan.indexer.stages.tree import NOBODY, Tree
 
@@ -65,36 +66,27 @@ def sort_key(heads: NDArray[np.uint32], dist: NDArray[np.float32]) -> NDArray[np
 
 
 def save(job: Job, kind: str, part: int, found: NDArray[np.void]) -> None:
-    """Write what the vectors of a part are stored under, and where other parts find theirs."""
-    first_head = tree_of(job).first_head
-    job.save(stored_in(kind, part), found)
-    job.save(ends_in(kind, part), np.searchsorted(np.array(found["head"]), first_head))
+    """Write what the vectors of a part are stored under, a run for the heads of each part."""
+    bounds = np.searchsorted(np.array(found["head"]), tree_of(job).first_head)
+    runs.save(job, stored_in(kind, part), found, bounds)
 
 
 def stored_under(job: Job, kind: str, part: int) -> NDArray[np.void]:
     """Return what is stored under the heads of a part, in the order of STORED."""
-    every = job.keep(kind, lambda: opened(job, kind))
-    runs = [found[ends[part] : ends[part + 1]] for found, ends in every]
-    together = np.concatenate([np.empty(0, STORED), *runs])
+    names = [stored_in(kind, other) for other in job.filled]
+    together = runs.run_of(job, names, part, STORED)
     return together[np.argsort(sort_key(together["head"], together["dist"]), kind="stable")]
 
 
-def opened(job: Job, kind: str) -> list[tuple[NDArray[np.void], NDArray[np.int64]]]:
-    """Return what the vectors of each part are stored under, mapped, with the ends of its runs."""
-    return [
-        (job.load(stored_in(kind, part)), np.array(job.load(ends_in(kind, part))))
-        for part in job.filled
-    ]
+def heads_nearest(job: Job, part: int) -> NDArray[np.uint32]:
+    """Return the nearest head of each of a part's vectors, ascending."""
+    heads: NDArray[np.uint32] = runs.all_of(job, stored_in(PRIMARY, part), STORED)["head"]
+    return heads
 
 
 def stored_in(kind: str, part: int) -> str:
     """Return the name of the file of what a part's vectors are stored under."""
-    return f"{kind}-{part:05}.npy"
-
-
-def ends_in(kind: str, part: int) -> str:
-    """Return the name of the file of where the heads of each part begin in it."""
-    return f"{kind}-ends-{part:05}.npy"
+    return f"{kind}-{part:05}.runs"
 
 
 def heads_near(tree: Tree, parent: int) -> NDArray[np.uint32]:

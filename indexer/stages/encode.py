@@ -66,12 +66,12 @@ def encode(job: Job, part: int) -> None:
 
 def join(job: Job) -> None:
     """Bring the records of all parts together in the index."""
-    for name in (FIRST, SECOND):
-        parts = [job.load(records_in(name, part)) for part in job.filled]
-        shape = (job.n, parts[0].shape[1])
+    for name, scalars in zip((FIRST, SECOND), SCALARS, strict=True):
+        shape = (job.n, job.form.groups + scalars)
         whole = np.lib.format.open_memmap(job.draft / name, "w+", np.uint8, shape)
         first = 0
-        for records in parts:
+        for part in job.filled:
+            records = job.load(records_in(name, part))  # of one part at a time: each is a file
             for start in range(0, len(records), JOINED):
                 some = records[start : start + JOINED]
                 whole[first + start : first + start + len(some)] = some

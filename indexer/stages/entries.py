@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.running.job import Job
-from longspan.indexer.stages.closure import COPIES, PRIMARY, stored_in, stored_under
+from longspan.indexer.stages.closure import COPIES, PRIMARY, heads_nearest, stored_under
 from longspan.indexer.stages.cluster import tree_of
 from longspan.indexer.stages.tree import NOBODY
 
@@ -54,8 +54,7 @@ def count(job: Job) -> None:
     tree = tree_of(job)
     primary = np.zeros(len(tree.heads), np.int64)
     for part in job.filled:
-        heads = job.load(stored_in(PRIMARY, part))["head"]
-        primary += np.bincount(heads, minlength=len(primary))
+        primary += np.bincount(heads_nearest(job, part), minlength=len(primary))
     job.save(PIECES, np.stack([pieces_of(primary, job.dials.cap), primary]))
 
 

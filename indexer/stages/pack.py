@@ -111,7 +111,7 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
     with job.making(job.draft / shard_name(shard)) as path:
         store.load(path, low, chain.from_iterable(made()), int(records["pages"].sum()))
         records["offset"] = store.locate(path, low, high)
-    job.save(f"records-{shard:05}.npy", records)
+    job.save(records_in(shard), records)
 
 
 def values_of(source: Source, records: NDArray[np.void], postings: range) -> list[bytes]:
@@ -127,7 +127,12 @@ def finish(job: Job) -> None:
     """Write the directory of all shards into the index."""
     shards = range(len(shards_of(job)))
     with job.replacing(job.draft / DIRECTORY) as file:
-        np.save(file, np.concatenate([job.load(f"records-{shard:05}.npy") for shard in shards]))
+        np.save(file, np.concatenate([np.array(job.load(records_in(shard))) for shard in shards]))
+
+
+def records_in(shard: int) -> str:
+    """Return the name of the file of the directory of a shard's postings."""
+    return f"records-{shard:05}.npy"
 
 
 def padded(blob: NDArray[np.uint8], pages: int) -> bytes:

@@ -7,7 +7,6 @@ full disk or a key, leaves the directory for one that goes on with it; one that 
 removes it first.
 """
 
-import errno
 import fcntl
 import os
 import shutil
@@ -20,7 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from longspan.indexer.errors import BadFile, BadInput, DoesNotFit, IndexExists
+from longspan.indexer.errors import (
+    BadFile,
+    BadInput,
+    DoesNotFit,
+    IndexExists,
+    LongspanError,
+    shortage,
+)
 from longspan.indexer.running.job import UNFINISHED, Job, flush
 from longspan.indexer.stages import encode, pack, rows
 from longspan.indexer.store.calibration import Calibration
@@ -84,10 +90,10 @@ def beside(
     except BadInput:
         over = True  # to go on would meet the same
         raise
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise DoesNotFit(f"{index}: the disk is full") from error
+    except LongspanError:
         raise
+    except OSError as error:
+        raise shortage(error, index) or error from error
     finally:
         if over:
             shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,54 @@
+"""Runs: what a unit leaves for every part, in one file, of which each part reads its own run.
+
+A file begins with where the run of each part begins and the last one ends, parts + 1 int64; the
+records of all runs follow. Nothing stays open or mapped between two reads: with thousands of parts
+that would be thousands of descriptors.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.indexer.running.job import Job
+from longspan.indexer.store.whole import read_exactly
+
+BOUND = np.dtype("<i8")
+
+
+def save(job: Job, name: str, records: NDArray[Any], bounds: NDArray[np.int64]) -> None:
+    """Write records, of which [bounds[i], bounds[i + 1]) are the run of part i."""
+    with job.replacing(job.work / name) as file:
+        file.write(bounds.astype(BOUND).data)
+        file.write(records.view(np.uint8).data)
+
+
+def run_of(job: Job, names: Iterable[str], part: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the runs of one part in some files, one after the other."""
+    found = []
+    for name in names:
+        with job.reading(name) as handle:
+            first, last = bounds_of(handle, part, 2)
+            found.append(records_of(handle, job.parts, first, last, dtype.itemsize))
+    return np.frombuffer(b"".join(found), dtype)
+
+
+def all_of(job: Job, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return the runs of all parts in one file."""
+    with job.reading(name) as handle:
+        (count,) = bounds_of(handle, job.parts, 1)
+        return np.frombuffer(records_of(handle, job.parts, 0, count, dtype.itemsize), dtype)
+
+
+def bounds_of(handle: int, part: int, count: int) -> tuple[int, ...]:
+    """Return where the runs of a part and of those after it begin, count of them."""
+    found = read_exactly(handle, part * BOUND.itemsize, count * BOUND.itemsize)
+    return struct.unpack(f"<{count}q", found)
+
+
+def records_of(handle: int, parts: int, first: int, last: int, size: int) -> bytes:
+    """Return the records [first, last) of a file, each of some size."""
+    start = (parts + 1) * BOUND.itemsize + first * size
+    return read_exactly(handle, start, (last - first) * size)

@@ -1,0 +1,34 @@
+"""Reads and writes of all the bytes that are asked for: the kernel may do fewer at a time."""
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def read_at(handle: int, offset: int, size: int) -> bytes:
+    """Return the bytes of an open file from offset on; fewer where it ends before."""
+    found = os.pread(handle, size, offset)
+    while len(found) < size:
+        more = os.pread(handle, size - len(found), offset + len(found))
+        if not more:
+            break
+        found += more
+    return found
+
+
+def read_exactly(handle: int, offset: int, size: int) -> bytes:
+    """Return the bytes of an open file from offset on; EOFError where it ends before."""
+    found = read_at(handle, offset, size)
+    if len(found) < size:
+        raise EOFError(f"it ends at {offset + len(found):,}, wanted {offset + size:,} bytes")
+    return found
+
+
+def write_at(handle: int, offset: int, array: NDArray[Any]) -> None:
+    """Write an array's bytes into an open file from offset on."""
+    view = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    while view:
+        count = os.pwrite(handle, view, offset)
+        view, offset = view[count:], offset + count
