@@ -16,8 +16,8 @@ from longspan.service.catalog.catalog import Catalog, Status
 from longspan.service.http.schedule.queue import Admission
 from longspan.service.http.schedule.work import Call
 from longspan.service.http.settings import Settings
-from longspan.service.http.wire import openapi
-from longspan.service.http.wire.media import answer_media, body_media
+from longspan.service.http.wire import limits, openapi
+from longspan.service.http.wire.media import JSON, RAW, media_of
 from longspan.service.http.wire.openapi import problems
 from longspan.service.http.wire.problems import Refused
 from longspan.service.http.wire.schemas import (
@@ -129,9 +129,8 @@ async def _answer(name: str, request: Request, *, many: bool) -> Response:
     serving = _serving(request)
     index = serving.catalog.get(name)
     serving.admission.check()  # before a body is read for nothing
-    headers = request.headers
-    media, accept = body_media(headers.get("content-type")), answer_media(headers.get("accept"))
-    body = await _read_body(request, serving.settings.max_body)
+    media, accept = media_of(request.headers)
+    body = await _read_body(request, limits_of(index, serving.settings).body(media))
     query = request.scope["query_string"].decode("latin-1")
     call = Call(name, index, many, body, media, accept, query, perf_counter())
     reply = await serving.admission.run(call)
@@ -171,12 +170,30 @@ def _details(name: str, index: Index, settings: Settings) -> IndexDetails:
         created=manifest.created,
         format=manifest.format,
         built_by=manifest.longspan,
-        limits=Limits(
-            k=MAX_K,
-            batch=settings.max_batch,
-            body_bytes=settings.max_body,
-            payload_bytes=settings.max_payload,
-        ),
+        limits=_limits(limits_of(index, settings)),
+    )
+
+
+def limits_of(index: Index, settings: Settings) -> limits.Limits:
+    """Return what one request may ask of an index."""
+    return limits.limits_for(
+        index,
+        max_body=settings.max_body,
+        max_batch=settings.max_batch,
+        max_payload=settings.max_payload,
+    )
+
+
+def _limits(most: limits.Limits) -> Limits:
+    return Limits(
+        k=MAX_K,
+        batch=most.batch,
+        body_bytes=most.body(JSON),
+        raw_body_bytes=most.body(RAW),
+        payload_bytes=most.payload_bytes,
+        hits=most.hits,
+        payload_hits=most.objects,
+        reads=most.reads,
     )
 
 

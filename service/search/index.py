@@ -228,7 +228,7 @@ class Index:
         """Return the opened files; BadQuery once the index was closed."""
         opened = self._opened
         if opened is None:
-            raise BadQuery(f"{self.path}: the index was closed")
+            raise BadQuery("the index was closed")
         return opened
 
     def __eq__(self, other: object) -> bool:

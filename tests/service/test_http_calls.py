@@ -10,9 +10,9 @@ import pytest
 from longspan.indexer.errors import BadQuery
 from longspan.service import Index
 from longspan.service.http.schedule.work import Call, perform
+from longspan.service.http.wire.form import Reply
 from longspan.service.http.wire.media import JSON, RAW
 from longspan.service.http.wire.problems import Refused
-from longspan.service.http.wire.replies import Reply
 from tests.conftest import BuildIndex
 from tests.data import Corpus
 from tests.service.serving import Array

@@ -1,6 +1,8 @@
 """Bad requests: each gets its own status and code, and says what was found and wanted."""
 
+import gzip
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -203,6 +205,33 @@ def test_another_media_type_is_not_read(server: httpx.Client, kind: str | None) 
     headers = {"content-type": kind} if kind else {}
     answer = server.post(f"/v1/indexes/{ONE}", content=b"{}", headers=headers)
     check(answer, 415, "wrong_content_type", str(kind))
+
+
+def test_a_compressed_body_is_refused_by_its_encoding(server: httpx.Client) -> None:
+    body = gzip.compress(json.dumps({"vector": VECTOR}).encode())
+    headers = {"content-type": JSON, "content-encoding": "gzip"}
+    answer = server.post(f"/v1/indexes/{ONE}", content=body, headers=headers)
+    check(answer, 415, "wrong_content_type", "Content-Encoding is gzip")
+    assert answer.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("query", [b"\xff", b"k=%ff", b"k=\xc3\x28&\x80", b"%00=%00"])
+def test_a_query_string_of_any_bytes_is_a_problem_as_any_other(
+    server: httpx.Client, query: bytes
+) -> None:
+    url = server.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
+        head = b"POST /v1/indexes/floats/search?" + query + b" HTTP/1.1\r\nhost: x\r\n"
+        connection.sendall(
+            head + b"content-type: application/octet-stream\r\n"
+            b"connection: close\r\ncontent-length: 0\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    status = int(answer.split()[1])
+    assert status in (400, 422), answer
+    if status == 422:
+        problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert problem["instance"] == "/v1/indexes/floats/search"
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/*", "application/json;q=0"])

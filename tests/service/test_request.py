@@ -10,13 +10,9 @@ from hypothesis import strategies as st
 from longspan.indexer.errors import BadQuery
 from longspan.service import SearchRequest
 from longspan.service.commands.search import search
-from longspan.service.http.wire.schemas import (
-    BatchBody,
-    Params,
-    RawBatchQuery,
-    RawQuery,
-    SearchBody,
-)
+from longspan.service.http.wire.form import Params
+from longspan.service.http.wire.json import BatchBody, SearchBody
+from longspan.service.http.wire.raw import RawBatchQuery, RawQuery
 from longspan.service.search.request import MAX_DISTANCE, settings
 
 NUMBERS = [spec for spec in settings(SearchRequest) if "low" in spec.metadata]
@@ -45,8 +41,9 @@ def test_a_number_is_taken_within_its_bounds_and_refused_by_name_outside(
             SearchRequest(**{spec.name: value})
         return
     made = getattr(SearchRequest(**{spec.name: value}), spec.name)
-    assert made == value
-    assert type(made) is (int if spec.name in WHOLE else float)
+    kind = int if spec.name in WHOLE else float
+    assert made == kind(value)
+    assert type(made) is kind
 
 
 @pytest.mark.parametrize(

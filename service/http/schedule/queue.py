@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from longspan.service.http.schedule.work import Call
+from longspan.service.http.wire.form import Reply
 from longspan.service.http.wire.problems import Refused
-from longspan.service.http.wire.replies import Reply
 
 Perform = Callable[[Sequence[Call]], Sequence[Reply | Exception]]
 Waiting = tuple[Call, "asyncio.Future[Reply]"]

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 
 from longspan.indexer.errors import BadQuery
-from longspan.service.http.wire import bodies, replies
-from longspan.service.http.wire.bodies import Search
-from longspan.service.http.wire.media import RAW, Media
-from longspan.service.http.wire.problems import Refused
-from longspan.service.http.wire.replies import Reply
+from longspan.service.http.wire import door
+from longspan.service.http.wire.form import Reply, Search
+from longspan.service.http.wire.limits import limits_for
+from longspan.service.http.wire.media import Media
 from longspan.service.search.answer import Found
 from longspan.service.search.index import Index
 from longspan.service.search.request import EXPLAIN, PAYLOAD
@@ -45,7 +44,7 @@ def perform(calls: Sequence[Call], max_batch: int, max_payload: int) -> list[Rep
     max_batch    most vectors of a call
     max_payload  most bytes of payload in a reply
     """
-    outcomes: list[Any] = [_try(_decode, call, max_batch) for call in calls]
+    outcomes: list[Any] = [_try(_decode, call, max_batch, max_payload) for call in calls]
     for numbers in _groups(calls, outcomes):
         found = _search(calls[numbers[0]].index, [outcomes[number] for number in numbers])
         for number, one in zip(numbers, found, strict=True):
@@ -77,18 +76,12 @@ def _groups(calls: Sequence[Call], asked: Sequence[Any]) -> Iterable[list[int]]:
     return groups.values()
 
 
-def _decode(call: Call, max_batch: int) -> Search:
-    if call.many:
-        read_many = bodies.raw_batch if call.media == RAW else bodies.json_batch
-        search = read_many(call.body, call.query, call.index, max_batch)
-    else:
-        read_one = bodies.raw_search if call.media == RAW else bodies.json_search
-        search = read_one(call.body, call.query, call.index)
-    replies.check(search, call.accept)
-    include = search.request.include
-    call.index.check_include(include)
-    if call.many and EXPLAIN in include:
-        raise Refused("invalid_request", "include names explain, which is of one query")
+def _decode(call: Call, max_batch: int, max_payload: int) -> Search:
+    limits = limits_for(
+        call.index, max_body=len(call.body), max_batch=max_batch, max_payload=max_payload
+    )
+    search = door.decode(limits, call.many, call.body, call.media, call.accept, call.query)
+    call.index.check_include(search.request.include)
     return search
 
 
@@ -112,15 +105,13 @@ def _search(index: Index, group: Sequence[Search]) -> list[Found | Exception]:
 def _encode(call: Call, search: Search, found: Found | Exception, max_payload: int) -> Reply:
     if isinstance(found, Exception):
         raise found
-    if call.accept == RAW:
-        return replies.raw(found)
     include = search.request.include
     if PAYLOAD in include:
         found = found._replace(payload=call.index.payload_of(found, max_payload))
-    took_ms = (perf_counter() - call.arrived) * 1e3
-    if call.many:
-        return replies.many_json(found, search, call.name, took_ms)
     explained = None
     if EXPLAIN in include:
         explained = call.index.explain_request(search.queries, search.request)
-    return replies.one_json(found, search, call.name, took_ms, explained)
+    took_ms = (perf_counter() - call.arrived) * 1e3
+    return door.encode(
+        found, search, call.name, took_ms, many=call.many, accept=call.accept, explained=explained
+    )

@@ -11,19 +11,12 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from longspan.service.http.wire.form import AnswerQuery
+from longspan.service.http.wire.json import BatchBody, SearchBody
 from longspan.service.http.wire.media import JSON, RAW
 from longspan.service.http.wire.problems import MEDIA_TYPE, PROBLEMS
-from longspan.service.http.wire.schemas import (
-    AnswerQuery,
-    BatchBody,
-    ColumnsAnswer,
-    Problem,
-    RawBatchQuery,
-    RawQuery,
-    RowsAnswer,
-    SearchAnswer,
-    SearchBody,
-)
+from longspan.service.http.wire.raw import RawBatchQuery, RawQuery
+from longspan.service.http.wire.schemas import ColumnsAnswer, Problem, RowsAnswer, SearchAnswer
 
 Schema = dict[str, Any]
 

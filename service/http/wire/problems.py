@@ -22,6 +22,8 @@ MEDIA_TYPE = "application/problem+json"
 _SHORT = 40  # characters of a wrong value that are shown
 _SHOWN = 8  # errors listed in one answer: enough to mend a request by
 
+_LOGGED = "the server's log says more under the request's id"
+
 _log = logging.getLogger(__name__)
 
 
@@ -119,7 +121,7 @@ async def answer(request: Request, error: Exception) -> Response:
         "title": kind.title,
         "status": kind.status,
         "detail": refused.detail,
-        "instance": request.url.path,
+        "instance": request.scope["path"],  # request.url would decode the query, of any bytes
         "code": refused.code,
         "request_id": request_id,
     }
@@ -139,18 +141,19 @@ def _refusal(request: Request, error: Exception) -> Refused:
             return invalid(error.errors(), of_query=True)
         case HTTPException():
             code = _OF_STATUS.get(error.status_code, "bad_request")
-            where = f"{request.method} {request.url.path}"
+            where = f"{request.method} {request.scope['path']}"
             return Refused(code, f"{where}: {error.detail}", headers=error.headers)
         case ClientDisconnect():
             return Refused("bad_request", "the connection was closed before the body ended")
         case DamagedIndex():
-            _log.error("%s: %s", request.url.path, error)
-            return Refused("damaged_index", str(error))
+            _log.error("request %s: %s", request.state.request_id, error)
+            name = request.path_params.get("name", "")
+            return Refused("damaged_index", f"index {name} is damaged; {_LOGGED}")
         case _:
             # Outside of the middleware that names requests, so the header is set here.
             request_id = request.state.request_id
             _log.error("request %s failed: %r", request_id, error)
-            detail = "this is a fault of the server; its log says more under the request's id"
+            detail = f"this is a fault of the server; {_LOGGED}"
             return Refused("failed", detail, headers={"X-Request-Id": request_id})
 
 

@@ -1,123 +1,16 @@
-"""What requests and answers look like: the checks at the door, and the models of OpenAPI.
+"""What answers look like, for OpenAPI.
 
-Requests are checked by these models. Answers to searches are not made from theirs, which would
-cost more than the search; a test compares real answers with the schema instead.
+Answers to searches are not made from these models, which would cost more than the search; a test
+compares real answers with the schema instead.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from longspan.service.http.wire.form import DtypeName
+from longspan.service.search.answer import SearchStats
 from longspan.service.search.explain import Explanation
-from longspan.service.search.request import SearchRequest, settings
-
-DtypeName = Literal["f32", "f16", "u8", "i8"]
-Float = Annotated[float, Field(allow_inf_nan=False)]
-# After the first wrong number the others are not looked at: there may be millions.
-Floats = Annotated[list[Float], Field(min_length=1, fail_fast=True)]
-Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
-Rows = Annotated[list[Floats], Field(min_length=1, fail_fast=True)]
-Include = list[Literal["payload", "explain"]]
-
-_SETTINGS = {spec.name: spec for spec in settings(SearchRequest)}
-
-
-def _setting(name: str) -> Any:
-    """Return the field of a setting of a search, as `SearchRequest` has it."""
-    spec = _SETTINGS[name]
-    low, high = spec.metadata.get("low"), spec.metadata.get("high")
-    above = spec.metadata.get("above")
-    return Field(
-        list(spec.default) if "among" in spec.metadata else spec.default,  # type: ignore[arg-type]
-        description=spec.metadata["help"],
-        ge=None if above else low,
-        gt=low if above else None,
-        le=high,
-    )
-
-
-class _Settings(BaseModel):
-    """What a search may ask for. A field that is not known is refused, never ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    def given(self) -> dict[str, Any]:
-        """Return the settings of a search by name."""
-        return {name: getattr(self, name) for name in _SETTINGS if hasattr(self, name)}
-
-
-class Wanted(_Settings):
-    """What most searches name."""
-
-    k: int = _setting("k")
-    recall: float | None = _setting("recall")
-    max_distance: Float | None = _setting("max_distance")
-    stats: bool = _setting("stats")
-    include: Include = _setting("include")
-
-
-class Params(_Settings):
-    """Expert overrides in place of `recall`."""
-
-    probes: int | None = _setting("probes")
-    beam: int | None = _setting("beam")
-    depth: int | None = _setting("depth")
-    exact: bool = _setting("exact")
-
-
-class _Body(Wanted):
-    """What the JSON bodies of both routes share."""
-
-    encoding: Literal["base64"] | None = Field(None, description="how a string holds vectors")
-    dtype: DtypeName | None = Field(
-        None, description="type of the values in the string, little-endian; default the index's"
-    )
-    params: Params | None = None
-
-    def given(self) -> dict[str, Any]:
-        """Return the settings of a search by name, those of params among them."""
-        return super().given() | (self.params.given() if self.params else {})
-
-
-class SearchBody(_Body):
-    """One query."""
-
-    vector: Floats | Base64 = Field(description="the query: numbers, or their bytes in base64")
-
-
-class BatchBody(_Body):
-    """Many queries with the same settings."""
-
-    vectors: Rows | Base64 = Field(description="the queries: rows of numbers, or a block in base64")
-    n: int | None = Field(None, ge=1, description="vectors in the base64 block, to check its size")
-    format: Literal["rows", "columns"] = Field(
-        "rows", description='"columns" is smaller: one array of ids and one of distances a query'
-    )
-
-
-class AnswerQuery(BaseModel):
-    """The query string beside a JSON body."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    ids: Literal["number", "string"] = Field(
-        "number", description="JavaScript needs strings for ids above 2^53"
-    )
-
-
-class RawQuery(Wanted, Params, AnswerQuery):
-    """The query string beside a raw body: all settings of the search."""
-
-    include: Annotated[Include, BeforeValidator(lambda text: text.split(","))] = _setting("include")
-    dtype: DtypeName | None = Field(
-        None, description="type of the values in the body, little-endian; default the index's"
-    )
-
-
-class RawBatchQuery(RawQuery):
-    """The query string beside a raw body of many vectors."""
-
-    format: Literal["rows", "columns"] = "rows"
 
 
 class Hit(BaseModel):
@@ -128,31 +21,12 @@ class Hit(BaseModel):
     payload: dict[str, Any] | None = Field(None, description="only when it is included")
 
 
-class Stats(BaseModel):
-    """What the search cost, all its queries together."""
-
-    model_config = ConfigDict(extra="allow")
-
-    queries: int
-    heads_scored: int
-    postings_read: int
-    postings_pruned: int
-    vectors_scored: int
-    codes_scored: int
-    bytes_read: int
-    pages_read: int
-    head_ms: float
-    scan_ms: float
-    total_ms: float
-    recall_target: float | None
-
-
 class _Answer(BaseModel):
     """What all answers to a search share."""
 
     index: str
     took_ms: float = Field(description="from the arrival of the body to the answer")
-    stats: Stats | None = Field(None, description="only when asked for")
+    stats: SearchStats | None = Field(None, description="only when asked for")
 
 
 class SearchAnswer(_Answer):
@@ -220,8 +94,12 @@ class Limits(BaseModel):
 
     k: int
     batch: int = Field(description="vectors in a batch")
-    body_bytes: int
+    body_bytes: int = Field(description="of a JSON body")
+    raw_body_bytes: int
     payload_bytes: int = Field(description="payload in an answer")
+    hits: int = Field(description="hits of all vectors of a batch together")
+    payload_hits: int = Field(description="of them, with payload")
+    reads: int = Field(description="probes, or depth, of all vectors of a batch together")
 
 
 class TierCost(BaseModel):

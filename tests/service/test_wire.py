@@ -1,0 +1,133 @@
+"""Bytes to a search without a server: from the bytes and the limits alone."""
+
+import asyncio
+import json
+import pickle
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi import Request
+from hypothesis import given
+from hypothesis import strategies as st
+
+from longspan.indexer.errors import DamagedIndex
+from longspan.service import Index, SearchRequest
+from longspan.service.http.wire.door import decode
+from longspan.service.http.wire.form import Search
+from longspan.service.http.wire.limits import Limits, limits_for
+from longspan.service.http.wire.media import JSON, RAW, Media, media_of
+from longspan.service.http.wire.problems import Refused, answer
+from longspan.service.search.request import MAX_DEPTH, MAX_PROBES
+from tests.conftest import BuildIndex
+
+LIMITS = Limits(dim=4, dtype="f32", batch=100, body_bytes=2**20, payload_bytes=2**20)
+
+
+def decoded(body: object, *, many: bool = True, limits: Limits = LIMITS) -> Search:
+    return decode(limits, many, json.dumps(body).encode(), JSON, JSON, "")
+
+
+def refused(code: str, words: str, body: object, **more: Any) -> None:
+    with pytest.raises(Refused, match=words) as caught:
+        decoded(body, **more)
+    assert caught.value.code == code
+
+
+def test_decoding_needs_nothing_but_bytes_and_limits() -> None:
+    arguments = LIMITS, True, b'{"vectors": [[1, 2, 3, 4]], "k": 3}', JSON, RAW, ""
+    search = decode(*pickle.loads(pickle.dumps(arguments)))
+    assert search.request == SearchRequest(k=3)
+    sent = pickle.loads(pickle.dumps(search))
+    assert sent.request == search.request
+    np.testing.assert_array_equal(sent.queries, [[1, 2, 3, 4]])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"k": 1000}, "100 vectors with k 1,000 are 100,000, at most 50,000"),
+        ({"k": 101, "include": ["payload"]}, "k 101 are 10,100, at most 10,000 .* payload"),
+        ({"params": {"probes": 501}}, "probes 501 are 50,100, at most 50,000"),
+        ({"params": {"depth": 100_000}}, "depth 100,000 are 10,000,000, at most 50,000"),
+    ],
+)
+def test_what_the_queries_ask_for_together_is_bounded(settings: dict[str, Any], words: str) -> None:
+    vectors = [[1.0, 2.0, 3.0, 4.0]] * 100
+    limits = replace(LIMITS, hits=50_000, objects=10_000, reads=50_000)
+    decoded({"vectors": vectors, "k": 100, "params": {"probes": 500}}, limits=limits)
+    refused("invalid_request", words, {"vectors": vectors, **settings}, limits=limits)
+
+
+def test_one_query_may_ask_for_the_most_of_everything() -> None:
+    most = {"probes": MAX_PROBES, "depth": MAX_DEPTH}
+    body = {"vector": [1, 2, 3, 4], "k": 1000, "include": ["payload"], "params": most}
+    assert decoded(body, many=False).request.probes == MAX_PROBES
+
+
+@given(values=st.integers(20_000, 40_000), many=st.booleans(), rows=st.booleans())
+def test_more_values_than_a_full_batch_has_are_not_parsed(
+    values: int, many: bool, rows: bool
+) -> None:
+    vectors = [[1.5] * 4] * (values // 4) if rows else [1.5] * values
+    body = {"vectors" if many else "vector": vectors}
+    refused("too_large", "the body has .* values, at most", body, many=many)
+
+
+def test_a_full_batch_is_not_too_many_values() -> None:
+    limits = replace(LIMITS, dim=200)
+    vectors = np.random.default_rng(1).normal(size=(100, 200)).tolist()
+    for indent in (None, 4):
+        body = json.dumps({"vectors": vectors}, indent=indent).encode()
+        assert len(body) <= limits.body(JSON)
+        assert decode(limits, True, body, JSON, JSON, "").queries.shape == (100, 200)
+    refused("too_large", "101 vectors, at most 100", {"vectors": vectors + vectors[:1]},
+            limits=limits)  # fmt: skip
+
+
+@given(batch=st.integers(1, 2**20), dim=st.integers(1, 16_384), body=st.integers(1024, 2**31))
+def test_no_body_is_read_that_is_larger_than_a_full_batch(batch: int, dim: int, body: int) -> None:
+    limits = replace(LIMITS, batch=batch, dim=dim, body_bytes=body)
+    medias: list[Media] = [JSON, RAW]
+    for media in medias:
+        assert limits.body(media) == min(body, limits.body(media))
+    assert limits.body(RAW) >= min(body, 4 * batch * dim)
+    assert limits.body(JSON) - limits.body(RAW) <= 28 * batch * dim
+
+
+def test_the_limits_are_those_of_the_index(tiny_index: BuildIndex) -> None:
+    with Index.open(tiny_index("l2", "u8")) as index:
+        limits = limits_for(index, max_body=5000, max_batch=7, max_payload=6000)
+    assert (limits.dim, limits.dtype, limits.batch) == (24, "u8", 7)
+    assert (limits.body(JSON), limits.body(RAW), limits.payload_bytes) == (5000, 5000, 6000)
+
+
+def test_media_types_are_read_from_short_headers_only() -> None:
+    assert media_of({"content-type": JSON}) == (JSON, JSON)
+    for name in ("content-type", "accept", "content-encoding"):
+        with pytest.raises(Refused, match="over 1024 characters"):
+            media_of({"content-type": JSON, name: JSON + ";" + "x" * 1024})
+    with pytest.raises(Refused) as caught:
+        media_of({"content-type": "x" * 900})
+    assert len(caught.value.detail) < 200
+
+
+@pytest.mark.parametrize("error", [DamagedIndex("/data/a/b.npy: bad"), OSError("/data/a: bad")])
+def test_no_path_of_the_server_is_in_an_answer(error: Exception) -> None:
+    scope = {"type": "http", "method": "POST", "path": "/v1/indexes/a/search", "headers": []}
+    named = {"path_params": {"name": "a"}, "state": {"request_id": "job-7"}}
+    reply = asyncio.run(answer(Request(scope | named), error))
+    problem = json.loads(bytes(reply.body))
+    assert reply.status_code == 500
+    assert "/data" not in bytes(reply.body).decode()
+    assert "the server's log says more" in problem["detail"]
+    assert problem["instance"] == "/v1/indexes/a/search"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "GZIP"])
+def test_a_compressed_body_is_not_read(encoding: str) -> None:
+    with pytest.raises(Refused, match="Content-Encoding is") as caught:
+        media_of({"content-type": JSON, "content-encoding": encoding})
+    assert caught.value.code == "wrong_content_type"
+    assert media_of({"content-type": RAW, "content-encoding": "identity"}) == (RAW, JSON)
