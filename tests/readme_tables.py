@@ -1,4 +1,4 @@
-"""The tables of the README that the code gives; `python -m tests.readme_tables` writes them."""
+"""The tables of the documents that the code gives; `python -m tests.readme_tables` writes them."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -7,8 +7,10 @@ from typing import Any
 
 from longspan.indexer.config import BuildConfig
 from longspan.service.http.settings import PREFIX, Settings
+from longspan.service.search.request import MAX_DISTANCE, SearchRequest, settings
 
 README = Path(__file__).parent.parent / "README.md"
+SEARCH = README.parent / "docs/search.md"
 
 
 def of_dials() -> list[str]:
@@ -35,17 +37,42 @@ def of_settings() -> list[str]:
     return lines
 
 
+def of_search() -> list[str]:
+    """Return a line for each setting of a search."""
+    lines = ["| setting | default | range | what it is |", "|---|---|---|---|"]
+    for spec in settings(SearchRequest):
+        shown: dict[Any, str] = {None: "-", False: "off", (): "-"}
+        default = shown.get(spec.default, str(spec.default))
+        lines.append(f"| `{spec.name}` | {default} | {_range(spec)} | {spec.metadata['help']} |")
+    return lines
+
+
+def _range(spec: Any) -> str:
+    """Return the values that a setting may have."""
+    if "among" in spec.metadata:
+        return ", ".join(f"`{word}`" for word in spec.metadata["among"])
+    if "low" not in spec.metadata:
+        return "on, off"
+    low, high = spec.metadata["low"], spec.metadata["high"]
+    if high == MAX_DISTANCE:
+        return "any float32"
+    return f"above {low}, to {high}" if spec.metadata["above"] else f"{low:,} to {high:,}"
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {"dials": of_dials, "settings": of_settings}
 
 
-def written(text: str) -> str:
+Tables = dict[str, Callable[[], list[str]]]
+
+
+def written(text: str, tables: Tables = TABLES) -> str:
     """Return the text with every table between its comments, <!-- name --> and <!-- /name -->."""
-    for name, lines in TABLES.items():
+    for name, lines in tables.items():
         first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, there, rest = text.partition(first)
         _, closed, after = rest.partition(last)
         if not (there and closed):
-            raise ValueError(f"README.md: no {first} with a {last} after it")
+            raise ValueError(f"no {first} with a {last} after it")
         text = before + "\n".join([first, *lines(), last]) + after
     return text
 
@@ -59,4 +86,6 @@ def _number(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for document, tables in ((README, TABLES), (SEARCH, {"search": of_search})):
+        text = document.read_text(encoding="utf-8")
+        document.write_text(written(text, tables), encoding="utf-8")

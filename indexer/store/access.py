@@ -5,14 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from longspan.indexer.errors import DoesNotFit, LongspanError, NoAccess
+from longspan.indexer.errors import DoesNotFit, LongspanError, NoAccess, shortage
 
-REMEDIES = {
-    errno.EMFILE: "this process may open no more files: raise `ulimit -n`",
-    errno.ENFILE: "the system may open no more files",
-    errno.EACCES: "this user has no right to read it",
-    errno.EPERM: "this user has no right to read it",
-}
+NO_RIGHT = (errno.EACCES, errno.EPERM)
 
 
 @contextmanager
@@ -32,5 +27,7 @@ def access(path: Path) -> Iterator[None]:
         where = error.filename or path
         if error.errno == errno.ENOMEM:
             raise DoesNotFit(f"{where}: no memory, or no address space, to map it") from error
-        cause = REMEDIES.get(error.errno or 0, error.strerror or str(error))
-        raise NoAccess(f"{where}: cannot be opened: {cause}") from error
+        if error.errno in NO_RIGHT:
+            raise NoAccess(f"{where}: this user has no right to read it") from error
+        cause = NoAccess(f"{where}: cannot be opened: {error.strerror or error}")
+        raise (shortage(error, path) or cause) from error

@@ -12,8 +12,12 @@ from longspan.service import SearchRequest
 from longspan.service.commands.search import search
 from longspan.service.http.wire.form import Params
 from longspan.service.http.wire.json import BatchBody, SearchBody
+from longspan.service.http.wire.limits import MAX_HITS, MAX_OBJECTS, MAX_READS
 from longspan.service.http.wire.raw import RawBatchQuery, RawQuery
+from longspan.service.search.engine import SCRATCH
+from longspan.service.search.explain import LISTED
 from longspan.service.search.request import MAX_DISTANCE, settings
+from tests.readme_tables import SEARCH, of_search, written
 
 NUMBERS = [spec for spec in settings(SearchRequest) if "low" in spec.metadata]
 WHOLE = [spec.name for spec in NUMBERS if spec.type in (int, int | None)]
@@ -96,3 +100,13 @@ def test_every_door_has_the_same_settings_with_the_same_bounds() -> None:
 
 def test_the_farthest_distance_is_that_of_the_type() -> None:
     assert np.finfo(np.float32).max == MAX_DISTANCE
+
+
+def test_the_document_has_the_settings_and_the_limits_as_they_are() -> None:
+    text = SEARCH.read_text(encoding="utf-8")
+    tables = {"search": of_search}
+    assert written(text, tables) == text, "python -m tests.readme_tables writes them"
+    for number in (MAX_HITS, MAX_OBJECTS, MAX_READS):
+        assert f"{number:,}: " in text
+    assert f"the {LISTED} nearest postings" in text
+    assert f"{SCRATCH >> 20} MiB" in text
