@@ -7,7 +7,6 @@ or elsewhere, and again after a kill, and what they write is the same.
 
 import errno
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from numpy.typing import NDArray
 from longspan.indexer.errors import DamagedBuild
 from longspan.indexer.planning.shape import Shape
 from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.store.arrays import create_array, write_array, writing_rows
+from longspan.indexer.store.whole import naming
 
 INPUT = "input"
 Unit = Callable[["Job", int], None]
@@ -55,7 +56,7 @@ class Job(Shape):
     def save(self, name: str, array: NDArray[Any]) -> None:
         """Write an array into the working directory."""
         with self.replacing(self.work / name) as file:
-            np.save(file, array)
+            write_array(file, array)
 
     def load(self, name: str) -> NDArray[Any]:
         """Return an array of the working directory, mapped."""
@@ -74,12 +75,22 @@ class Job(Shape):
             finally:
                 os.close(handle)
 
-    def create(self, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> NDArray[Any]:
+    def create(
+        self, name: str, dtype: type[np.generic], shape: tuple[int, ...]
+    ) -> "np.memmap[Any, Any]":
         """Return a new array of the working directory, mapped for writing."""
         path = self.work / name
-        self.written.append(path)
-        array: NDArray[Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        array = create_array(path, dtype, shape)
+        self.written.add(path)
         return array
+
+    @contextmanager
+    def writing(
+        self, path: Path, dtype: type[np.generic], shape: tuple[int, ...]
+    ) -> Iterator[Callable[[NDArray[Any]], None]]:
+        """Give write(rows) of an array file; it appears at path when the block ends well."""
+        with self.replacing(path) as file, writing_rows(file, dtype, shape) as write:
+            yield write
 
     def save_all(self, name: str, **arrays: NDArray[Any]) -> None:
         """Write several arrays into one file of the working directory."""
@@ -105,14 +116,15 @@ class Job(Shape):
         dead still writes. And in the working directory, as all that lies in the draft is published.
         """
         unfinished = self.work / f"{path.name}.{uuid4().hex}{UNFINISHED}"
-        yield unfinished
+        with naming(path):
+            yield unfinished
         unfinished.replace(path)
-        self.written.append(path)
+        self.written.add(path)
 
     def make_safe(self) -> None:
         """Make sure that what this process has written for the job is on the disk."""
         while self.written:
-            path = self.written.popleft()
+            path = self.written.pop()
             if path.exists():  # or a later stage has read and removed it
                 flush(path)
         flush(self.work)
@@ -132,9 +144,9 @@ class Job(Shape):
                 del self._kept[name]
 
     @cached_property
-    def written(self) -> deque[Path]:
+    def written(self) -> set[Path]:
         """Files that were written and may not be on the disk yet."""
-        return deque()
+        return set()
 
     @cached_property
     def _kept(self) -> dict[str, Any]:

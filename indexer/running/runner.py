@@ -73,7 +73,7 @@ class Stages:
         """Run a step that is one unit."""
         if self.journal.left(name, [0]):
             step()
-            self.job.written.extend(self.job.draft.iterdir())
+            self.job.written.update(self.job.draft.iterdir())
             self.note(name, 0)
 
     def in_turn(self, name: str, unit: Shared, sizes: Sequence[int], what: str) -> None:
@@ -108,9 +108,7 @@ class Stages:
         First it is noted that those that have read them are done: they could not be done again.
         """
         written = self.job.written
-        kept = [path for path in written if not path.match(pattern)]
-        written.clear()
-        written.extend(kept)
+        written -= {path for path in written if path.match(pattern)}
         self.make_safe()
         self.job.forget()
         for path in self.job.work.glob(pattern):

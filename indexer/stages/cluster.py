@@ -115,6 +115,7 @@ def join(job: Job) -> None:
     for part in job.filled:
         with np.load(job.work / below_of(part)) as below:
             whole[first[part] : first[part + 1]] = below[lowest]
+    whole.flush()
     joined = {name: np.concatenate(found) for name, found in inner.items()}
     job.save_all(TREE, heads=first, groups=np.cumsum(groups), **joined)
 

@@ -12,7 +12,6 @@ from longspan.indexer.stages.rows import FINAL, ORDER, heads_of, under_which
 from longspan.indexer.store.codec import FIRST, SCALARS, SECOND, Codec
 
 AT_ONCE = 1 << 20  # values of the vectors that are coded together
-JOINED = 1 << 18  # records that are brought together at once
 MEANING = "meaning.json"
 
 
@@ -68,15 +67,9 @@ def join(job: Job) -> None:
     """Bring the records of all parts together in the index."""
     for name, scalars in zip((FIRST, SECOND), SCALARS, strict=True):
         shape = (job.n, job.form.groups + scalars)
-        whole = np.lib.format.open_memmap(job.draft / name, "w+", np.uint8, shape)
-        first = 0
-        for part in job.filled:
-            records = job.load(records_in(name, part))  # of one part at a time: each is a file
-            for start in range(0, len(records), JOINED):
-                some = records[start : start + JOINED]
-                whole[first + start : first + start + len(some)] = some
-            first += len(records)
-        whole.flush()
+        with job.writing(job.draft / name, np.uint8, shape) as write:
+            for part in job.filled:
+                write(job.load(records_in(name, part)))
 
 
 def records_in(name: str, part: int) -> str:

@@ -22,6 +22,7 @@ from longspan.indexer.stages.entries import Entries, entries_of
 from longspan.indexer.stages.partrows import PartRows
 from longspan.indexer.stages.rows import FINAL, NUMBER
 from longspan.indexer.store import postings as store
+from longspan.indexer.store.arrays import write_array
 from longspan.indexer.store.codec import FIRST
 from longspan.indexer.store.layout import DIRECTORY, shard_name
 from longspan.indexer.store.space import inverse_norms
@@ -127,7 +128,8 @@ def finish(job: Job) -> None:
     """Write the directory of all shards into the index."""
     shards = range(len(shards_of(job)))
     with job.replacing(job.draft / DIRECTORY) as file:
-        np.save(file, np.concatenate([np.array(job.load(records_in(shard))) for shard in shards]))
+        found = [np.array(job.load(records_in(shard))) for shard in shards]
+        write_array(file, np.concatenate(found))
 
 
 def records_in(shard: int) -> str:

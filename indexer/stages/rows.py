@@ -48,20 +48,20 @@ def number(job: Job) -> None:
 
 def save_heads(job: Job, first: NDArray[np.int64]) -> None:
     """Write the heads of all postings, those of each part from first on."""
-    whole = job.create(HEADS, np.float32, (int(first[-1]), job.space.width))
-    for part in job.filled:
-        whole[first[part] : first[part + 1]] = entries_of(job, part)[1]
+    shape = (int(first[-1]), job.space.width)
+    with job.writing(job.work / HEADS, np.float32, shape) as write:
+        for part in job.filled:
+            write(entries_of(job, part)[1])
 
 
 def save_ids(job: Job, order: NDArray[np.uint32]) -> None:
     """Write the user's id of each row: the input's row, or the name that was given for it."""
     origin = job.load(ORIGIN)
     names = job.load(NAMES) if (job.work / NAMES).exists() else None
-    ids = np.lib.format.open_memmap(job.draft / IDS, "w+", np.int64, (job.n,))
-    for start in range(0, job.n, AT_ONCE):
-        rows = origin[order[start : start + AT_ONCE]]
-        ids[start : start + AT_ONCE] = rows if names is None else names[rows]
-    ids.flush()
+    with job.writing(job.draft / IDS, np.int64, (job.n,)) as write:
+        for start in range(0, job.n, AT_ONCE):
+            rows = origin[order[start : start + AT_ONCE]]
+            write(rows if names is None else names[rows])
 
 
 def save_tree(job: Job) -> list[int]:

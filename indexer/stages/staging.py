@@ -5,7 +5,6 @@ nearest one. From here on a vector's number is its *place* in the staged file, a
 read in order, fits into memory whatever the input's size.
 """
 
-import os
 from math import ceil
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from longspan.indexer.running.job import BOUNDS, STAGED, Job
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest
+from longspan.indexer.store.whole import naming, write_at
 from longspan.indexer.tools.writer import copy, writing
 
 TRAIN = 256  # vectors a centre that its training sees at most, as in faiss
@@ -114,12 +114,12 @@ def place(job: Job, chunk: int) -> None:
     origin = (order + start).astype(np.uint32)
     vectors.release(start, stop)
     for name, values in ((STAGED, rows), (ORIGIN, origin)):
-        with (job.work / name).open("r+b") as file:
+        with naming(job.work / name), (job.work / name).open("r+b") as file:
             at = data_offset(job, name)
             each = values.nbytes // len(values)
             for part, run in zip(found.tolist(), np.split(values, first[1:]), strict=True):
-                os.pwrite(file.fileno(), run.data, at + int(runs[chunk, part]) * each)
-        job.written.append(job.work / name)
+                write_at(file.fileno(), at + int(runs[chunk, part]) * each, run)
+        job.written.add(job.work / name)
 
 
 def data_offset(job: Job, name: str) -> int:

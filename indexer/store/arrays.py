@@ -1,13 +1,21 @@
-"""The array files of an index: read, or mapped, or a word on which one is damaged."""
+"""Array files: read, or mapped, or a word on which one is damaged; and written.
+
+Where the disk is full a write says so: none goes through a map of a file that has no room yet, in
+which a process would die without a word, and none through `np.save`, whose error has no number.
+"""
 
 import mmap
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from longspan.indexer.errors import DamagedIndex
+from longspan.indexer.errors import DamagedIndex, LongspanError
+from longspan.indexer.store.whole import naming
 
 
 def read_array(path: Path, dtype: DTypeLike, ndim: int = 1) -> NDArray[Any]:
@@ -45,3 +53,55 @@ def _checked(array: NDArray[Any], path: Path, dtype: DTypeLike, ndim: int) -> ND
             f"{path}: is {array.ndim}-d {array.dtype}, an index has {ndim}-d {wanted} there"
         )
     return array
+
+
+def write_array(file: IO[bytes], array: NDArray[Any]) -> None:
+    """Write an array as a .npy file."""
+    whole = np.ascontiguousarray(array)
+    _write_header(file, whole.dtype, whole.shape)
+    file.write(whole.reshape(-1).view(np.uint8).data)
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Write an array into a .npy file at path."""
+    with naming(path), path.open("wb") as file:
+        write_array(file, array)
+
+
+@contextmanager
+def writing_rows(
+    file: IO[bytes], dtype: DTypeLike, shape: tuple[int, ...]
+) -> Iterator[Callable[[NDArray[Any]], None]]:
+    """Give write(rows), which appends to a .npy file whose array will have the shape."""
+    wanted = np.dtype(dtype)
+    _write_header(file, wanted, shape)
+    start = file.tell()
+
+    def write(rows: NDArray[Any]) -> None:
+        file.write(np.ascontiguousarray(rows, wanted).reshape(-1).view(np.uint8).data)
+
+    yield write
+    size = wanted.itemsize * int(np.prod(shape))
+    if file.tell() - start != size:
+        raise LongspanError(f"{file.name}: {file.tell() - start} bytes, wanted {size}")
+
+
+def create_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
+    """Return a new array of zeros in a .npy file, mapped for writing; its room is taken."""
+    wanted = np.dtype(dtype)
+    with naming(path), path.open("wb") as file:
+        _write_header(file, wanted, shape)
+        file.flush()
+        size = wanted.itemsize * int(np.prod(shape))
+        os.posix_fallocate(file.fileno(), 0, file.tell() + size)
+    array: np.memmap[Any, Any] = np.load(path, mmap_mode="r+")
+    return array
+
+
+def _write_header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    described = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(file, described)

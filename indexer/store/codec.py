@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import codes as native
+from longspan.indexer.store.whole import naming
 
 Floats = NDArray[np.float32]
 
@@ -91,7 +92,9 @@ class Codec:
 
     def save(self, directory: Path) -> None:
         """Write the arrays; the meaning goes into the manifest."""
-        np.savez(directory / CODEC, centre=self.centre, signs=self.signs, books=self.books)
+        path = directory / CODEC
+        with naming(path):
+            np.savez(path, centre=self.centre, signs=self.signs, books=self.books)
 
     @classmethod
     def load(cls, directory: Path, meaning: dict[str, Any]) -> "Codec":

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.tree import HeadTree
-from longspan.indexer.store.arrays import map_array
+from longspan.indexer.store.arrays import map_array, save_array, writing_rows
 from longspan.indexer.store.space import CODES, DTYPES, HeadSpace
+from longspan.indexer.store.whole import naming
 
 FILES = HEADS, TREE, CHILDREN = "heads.npy", "tree.npy", "children.npy"
 
@@ -33,12 +34,16 @@ def save(
     inner = np.concatenate([*levels[:-1], np.empty((0, space.width), np.float32)])
     children = len(levels[0]) + np.cumsum([0, *(int(k) for level in sizes for k in level)])
     heads, shape = levels[-1], (len(levels[-1]), space.width)
-    rounded = np.lib.format.open_memmap(directory / HEADS, "w+", DTYPES[space.head_dtype], shape)
-    for start in range(0, len(heads), AT_ONCE):
-        rounded[start : start + AT_ONCE] = space.round_heads(heads[start : start + AT_ONCE])
-    rounded.flush()
-    np.save(directory / TREE, space.round_heads(inner))
-    np.save(directory / CHILDREN, children.astype(np.uint32))
+    path = directory / HEADS
+    with (
+        naming(path),
+        path.open("wb") as file,
+        writing_rows(file, DTYPES[space.head_dtype], shape) as write,
+    ):
+        for start in range(0, len(heads), AT_ONCE):
+            write(space.round_heads(heads[start : start + AT_ONCE]))
+    save_array(directory / TREE, space.round_heads(inner))
+    save_array(directory / CHILDREN, children.astype(np.uint32))
 
 
 class Heads:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from longspan.indexer.errors import DamagedIndex
 from longspan.indexer.store import postings
-from longspan.indexer.store.arrays import map_array
+from longspan.indexer.store.arrays import map_array, save_array
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.wave import Pieces
 
@@ -67,12 +67,12 @@ def pages_of_their_own(sizes: NDArray[np.int64]) -> int:
 def save(directory: Path, objects: Iterable[bytes], n: int, pages: int) -> None:
     """Write the objects of rows 0 to n - 1, and the table of their places.
 
-    pages  the most that they take; DoesNotFit when the disk is full
+    pages  the most that they take; OSError when the disk is full
     """
     table = np.zeros(n, PLACE)
     postings.load(directory / OBJECTS, 0, noted(objects, table), pages, BATCH)
     table["offset"] = postings.locate(directory / OBJECTS, 0, n)
-    np.save(directory / PLACES, table)
+    save_array(directory / PLACES, table)
 
 
 def noted(objects: Iterable[bytes], table: Places) -> Iterator[bytes]:

@@ -7,16 +7,19 @@ the B-tree faults its pages in one at a time, so queries use the offsets and LMD
 container. The file is opened without a lock file: nobody writes a published index.
 """
 
+import errno
 import mmap
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.errors import DamagedIndex, DoesNotFit, LongspanError
+from longspan.indexer.errors import NO_HANDLES, NO_ROOM, DamagedIndex, LongspanError
+from longspan.indexer.store.whole import naming
 
 PAGE = 4096
 HEADER = 16  # of an overflow page in engine 0.9
@@ -58,30 +61,50 @@ def batches(postings: Iterable[bytes], size: int) -> Iterator[tuple[int, list[by
 def load(path: Path, head: int, postings: Iterable[bytes], pages: int, batch: int = BATCH) -> None:
     """Write the postings of head, head + 1, ..., or other values, into a new LMDB file at path.
 
-    pages  how many they take together; DoesNotFit when the disk is full
+    pages  how many they take together; OSError when the disk is full
     batch  bytes a transaction
     """
     path.unlink(missing_ok=True)  # left by a build that was cut off
     # The B-tree adds under 1 % to values of a page or more.
     # LMDB's page is the system's, which may be larger than ours.
     room = (pages + pages // 50 + 2048) * max(PAGE, mmap.PAGESIZE)
-    env = lmdb.open(
-        str(path), subdir=False, lock=False, map_size=room, sync=False, lib_version=ENGINE
-    )
-    try:
+    with (
+        lmdb_errors(path),
+        closing(
+            lmdb.open(
+                str(path), subdir=False, lock=False, map_size=room, sync=False, lib_version=ENGINE
+            )
+        ) as env,
+    ):
         for first, values in batches(postings, batch):
             with env.begin(write=True) as txn, txn.cursor() as cursor:
                 pairs = ((key(head + first + i), value) for i, value in enumerate(values))
                 cursor.putmulti(pairs, append=True)
         env.sync(True)
+
+
+@contextmanager
+def lmdb_errors(path: Path) -> Iterator[None]:
+    """Raise what LMDB says of the system as OSError, and all else as LongspanError."""
+    try:
+        yield
     except lmdb.MapFullError as error:
         raise LongspanError(
             f"{path}: the values outgrew their map; please report: {error}"
         ) from error
-    except lmdb.Error as error:  # what is left of its errors when writing is the disk's
-        raise DoesNotFit(f"{path}: {error}") from error
-    finally:
-        env.close()
+    except lmdb.Error as error:
+        if os.strerror(errno.EIO) in str(error):  # what it also makes of a short write
+            grow(path)
+        for number in (*NO_ROOM, *NO_HANDLES, errno.EIO):
+            if os.strerror(number) in str(error):  # of most it gives no number
+                raise OSError(number, os.strerror(number), str(path)) from error
+        raise LongspanError(f"{path}: {error}") from error
+
+
+def grow(path: Path) -> None:
+    """Take room for one more page at the end of a file; OSError when there is none."""
+    with naming(path), path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), path.stat().st_size, PAGE)
 
 
 @contextmanager

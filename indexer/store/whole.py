@@ -1,6 +1,9 @@
 """Reads and writes of all the bytes that are asked for: the kernel may do fewer at a time."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,17 @@ def read_exactly(handle: int, offset: int, size: int) -> bytes:
     if len(found) < size:
         raise EOFError(f"it ends at {offset + len(found):,}, wanted {offset + size:,} bytes")
     return found
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError of a write name the file: that of an open one does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_at(handle: int, offset: int, array: NDArray[Any]) -> None:

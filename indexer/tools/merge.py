@@ -22,6 +22,7 @@ from longspan.indexer.pipeline import build
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.stages import publish
 from longspan.indexer.store import payload
+from longspan.indexer.store.arrays import save_array
 from longspan.indexer.store.layout import IDS
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.tools.stored import Stored, open_stored
@@ -63,7 +64,7 @@ def merge(
         ):
             for one in opened:
                 copy(one, range(one.n), first.dtype_name, write, advance)
-        np.save(folder / IDS, ids)
+        save_array(folder / IDS, ids)
         return build(
             folder / MERGED,
             index,

@@ -2,11 +2,23 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
+from longspan.indexer import build
+from longspan.indexer.config import BuildConfig
+from longspan.indexer.errors import DoesNotFit
+from longspan.indexer.running.runner import Stages
+from longspan.indexer.stages.publish import workplace
 from longspan.indexer.tools.verify import verify
+from tests.builds import content
+from tests.cli.command import LONGSPAN
+from tests.data import clusters
 
 # A build of many small parts, in a process that may open so many files.
 FEW_FILES = """
@@ -36,3 +48,73 @@ def test_a_build_of_many_parts_needs_few_open_files_and_names_their_limit(tmp_pa
     done = build_with(40, "--resume")
     assert done.returncode == 0, done.stderr
     assert verify(tmp_path / "index") == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 16 MiB of its own."""
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", tmp_path]).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+STEPS = (
+    "sample", "route", "lay out", "stage", "cluster", "tree", "closure", "count", "settle",
+    "number", "train", "encode", "join", "measure", "pack", "directory", "payload", "truth",
+)  # fmt: skip
+
+
+def fill(path: Path) -> None:
+    """Take all the room that a disk has, to its last page."""
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 12))
+
+
+def fill_before(monkeypatch: pytest.MonkeyPatch, step: str, path: Path) -> None:
+    """Have the disk full when a step of a build begins."""
+    for way in ("once", "each", "in_turn"):
+        run = getattr(Stages, way)
+
+        def filled(stages: Stages, name: str, *given: Any, run: Any = run, **more: Any) -> None:
+            if name == step:
+                fill(path)
+            run(stages, name, *given, **more)
+
+        monkeypatch.setattr(Stages, way, filled)
+
+
+def test_a_disk_that_fills_at_any_step_ends_the_build_and_costs_nothing(
+    small_disk: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = tmp_path_factory.mktemp("calm")
+    given: dict[str, Any] = {"config": BuildConfig(codec="pq", calibration=20), "threads": 1}
+    for folder in (calm, small_disk):
+        np.save(folder / "base.npy", clusters(np.random.default_rng(7), n=1500, dim=16).base)
+        (folder / "objects.jsonl").write_text(1500 * '{"a": "some text of this vector"}\n')
+    build(calm / "base.npy", calm / "index", payload=calm / "objects.jsonl", **given)
+
+    given |= {"payload": small_disk / "objects.jsonl", "resume": True}
+    for step in STEPS:
+        with monkeypatch.context() as patch:
+            fill_before(patch, step, small_disk / "filler")
+            with pytest.raises(DoesNotFit, match="the disk is full"):
+                build(small_disk / "base.npy", small_disk / "index", **given)
+        (small_disk / "filler").unlink()
+        assert workplace(small_disk / "index").exists(), step
+    build(small_disk / "base.npy", small_disk / "index", **given)
+    assert content(small_disk / "index") == content(calm / "index")
+
+
+@pytest.mark.parametrize("kilobytes", [50, 100])
+def test_a_file_that_may_not_grow_is_named_and_the_work_is_kept(
+    tmp_path: Path, kilobytes: int
+) -> None:
+    np.save(tmp_path / "base.npy", clusters(np.random.default_rng(7), n=1500, dim=16).base)
+    build_it = f"{' '.join(LONGSPAN)} build base.npy index --codec pq --calibration 20"
+    limited = f"ulimit -f {kilobytes}; {build_it}"
+    done = subprocess.run(["bash", "-c", limited], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 4, done.stderr
+    assert f"{workplace(tmp_path / 'index').name}/" in done.stderr
+    assert "a file may not grow that large (`ulimit -f`)" in done.stderr
