@@ -9,7 +9,7 @@ import numpy as np
 
 from longspan.indexer.config import LOCAL, BuildConfig
 from longspan.indexer.inputs import Inputs, open_inputs
-from longspan.indexer.planning import footprint, pace
+from longspan.indexer.planning import footprint
 from longspan.indexer.planning.budget import Budget
 from longspan.indexer.planning.plan import Plan, planned
 from longspan.indexer.planning.shape import shape_of
@@ -37,6 +37,7 @@ from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.opened import Parts
+from longspan.indexer.tools.speed import speed
 
 
 def build(
@@ -83,7 +84,7 @@ def build(
     budget = Budget(job, asked, bool(payload), memory_limit)
     budget.check()
     if announce:
-        announce(planned(job, asked, threads, pace.speed(), memory_limit))
+        announce(planned(job, asked, threads, speed(), memory_limit))
     place = publish.workplace(Path(index))
     building = given.identity(config)
     resume = resume and can_go_on(place)
@@ -136,7 +137,7 @@ def job_of(given: Inputs, index: Path, config: BuildConfig) -> Job:
 
 def make(stages: Stages) -> None:
     """Make the index's files, all but the manifest; what no stage reads any more goes."""
-    job, pool = stages.job, stages.pool
+    job = stages.job
     in_chunk, in_part = partial(staging.vectors_of, job), job.vectors_of
     with stages.timed("stage"):
         chunks = staging.chunks_of(job)
@@ -161,7 +162,8 @@ def make(stages: Stages) -> None:
         stages.once("number", lambda: rows.number(job))
     with stages.timed("pack"):
         if job.form.groups:
-            stages.once("train", lambda: encode.train(job, pool))
+            with stages.pool_for("train") as few:
+                stages.once("train", lambda: encode.train(job, few))
             stages.each("encode", encode.encode, job.filled, in_part, "vectors")
             stages.once("join", lambda: encode.join(job))
             stages.discard("*-codes-*")
@@ -178,9 +180,10 @@ def save_payload(objects: payloads.Objects, job: Job, progress: Progress) -> Non
 
 def measure(stages: Stages, given: Vectors | None) -> Calibration:
     """Return the calibration of the index whose files were made."""
-    job, pool, progress = stages.job, stages.pool, stages.progress
-    with stages.timed("calibrate"):
-        stages.once("truth", lambda: calibrate.write_sample(job, given, pool.threads, progress))
+    job, progress = stages.job, stages.progress
+    with stages.timed("calibrate"), stages.pool_for("calibrate") as pool:
+        at_once = stages.at_once("truth", stages.pool.threads)
+        stages.once("truth", lambda: calibrate.write_sample(job, given, at_once, progress))
         sample = calibrate.read_sample(job)
         levels = job.load_all(rows.FINAL)["levels"].tolist()
         heads = store_heads.Heads(job.draft, job.space, levels)

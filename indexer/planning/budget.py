@@ -8,7 +8,6 @@ from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.planning import memory
 from longspan.indexer.planning.memory import Need
 from longspan.indexer.planning.plan import misfits
-from longspan.indexer.reader.payload import PER_ROW
 from longspan.indexer.running.job import Job
 
 
@@ -44,10 +43,7 @@ class Budget:
 
         largest  vectors of the largest part, as soon as that is known
         """
-        found = memory.needs(self.job, self.queries, largest)
-        if self.payload:
-            found["payload"] = Need(memory.PROGRAM + PER_ROW * self.job.n)
-        return found
+        return memory.needs(self.job, self.queries, largest=largest, objects=self.payload)
 
     def _refuse(self, needs: dict[str, Need]) -> None:
         if wrong := misfits(needs, self.limit):

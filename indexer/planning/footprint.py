@@ -1,6 +1,6 @@
 """What an index takes of disk and memory, and of disk what its build removes at the end."""
 
-from longspan.indexer.planning.shape import FAN, MANY_DIMS, Shape
+from longspan.indexer.planning.shape import MANY_DIMS, Shape
 from longspan.indexer.store.codec import SCALARS
 from longspan.indexer.store.postings import PAGE
 from longspan.indexer.store.space import DTYPES
@@ -40,7 +40,7 @@ def codes(shape: Shape) -> list[int]:
 def heads(shape: Shape) -> int:
     """Return the bytes of the heads and the tree above them."""
     each = shape.space.width * DTYPES[shape.space.head_dtype].itemsize
-    return (shape.dials.heads + shape.dials.heads // (FAN - 1)) * each
+    return (shape.dials.heads + shape.inner) * each
 
 
 def serving(shape: Shape) -> tuple[int, ...]:

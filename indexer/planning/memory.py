@@ -4,42 +4,57 @@ The memory is that of the process itself. Pages of the files that it maps are th
 takes them back when it wants; a build gives back what it has read as it goes. A stage that works
 on several units at once is given as many as fit: it is slower then, and makes the same.
 
-The figures below were measured, stage by stage, on builds of 49,152 to 10 million vectors.
+Each stage is one formula, of the bytes that it has at hand at its peak. `bench/plan_memory.py`
+holds them against what builds take, and so does tests/indexer/test_memory.py.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import ceil
 
-from longspan.indexer.planning.shape import FAN, Shape
-from longspan.indexer.stages.calibrate import MOST_RANKED, RANKED
-from longspan.indexer.stages.closure import CANDIDATES, TOGETHER
-from longspan.indexer.stages.codec import SAMPLE
-from longspan.indexer.stages.depths import MOST_DEPTH
-from longspan.indexer.stages.staging import CHUNK, ROUTE, TRAIN
-from longspan.indexer.store.postings import BATCH
+from longspan.indexer.planning import footprint, portions
+from longspan.indexer.planning.shape import Shape
+from longspan.indexer.reader.payload import PER_ROW
+from longspan.indexer.store.codec import SCALARS, TIERS
+from longspan.indexer.store.postings import BATCH, PAGE
 from longspan.indexer.tools.exhaustive import CHUNK_BYTES
 
-PROGRAM = 135 << 20  # interpreter, numpy, faiss, and what their allocators keep
+PROGRAM = 36 << 20  # interpreter, libraries, and what their allocators keep
 LARGEST = 1.3  # a part over the mean one, as long as it is not known
-FLOAT = 4
-SPLIT = 1.3  # vectors of a part, and of its largest piece while that is split
-TRAINED = 6.5  # floats of each value that a codec is trained on: turned, left over, by faiss
-TURNED = 24 << 20  # of the vectors that a thread encodes at once
-STORED = 8 + 3 * 12  # of a copy: head and distance, and its record while the part's are sorted
-RANKS = 4 + 4 + 1  # of a head ranked in calibration: number, distance, whether it is read
-TERMS = 4 * (4 + 8 + 8) + 8  # the law's terms of each head that it is fitted to
-CANDIDATE = 4 * 3 + 8  # of a trial of the depths: its row, on its way and sorted
+MANY = 1 << 32  # units
+INT, FLOAT, LONG = 4, 4, 8
+RECORD = 24  # of a posting in the directory
+SAVED = 16 << 20  # of an array while it goes into a file of several
+MAPPED = 1 << 20  # of vectors that are lifted, or read from here and there
+BLAS_ROWS, BLAS_COLUMNS = 2048, 512  # of a matrix that BLAS keeps packed for each thread
+NODE = 600  # of a node of the tree as Python holds it, beside its centre
+STORED = 4 + 4 + 4  # of a copy: head, distance and place
+SORTED = 2 * STORED + 3 * INT  # ... and while they are sorted
+SETTLED = 64  # ... and while the postings that it may be in are filled
+TRAINED = 7  # floats of each value that a codec is trained on: turned, left over, by faiss
+TRAINING = 12 << 20  # of the group that a thread trains
+TURNED = 10  # floats of each value that a thread encodes at once
+KNN = 16 << 20  # of a thread that compares a chunk: distances of faiss, or in float64
+WAITING = 5  # postings' portions of a thread: made, or being made
+RANKS = 4 + 4 + 4 + 1  # of a head ranked in calibration: number, distances, whether it is read
+TERMS = 4 * (4 + 8 + 8 + 8) + 4 * 8  # the law's terms of each head that it is fitted to
+CANDIDATE = 3 * 4 + 2 * 8 + 1  # of a trial of the depths: its row, its rank and its place
+HELD = 3 * 8  # of a posting that holds a neighbour: the word for it, on its way and sorted
+NEIGHBOURS = 101  # of a query, itself among them
+ANSWERED = 133 * 60  # of a query: as many neighbours as are taken, of two chunks and sorted
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Bytes that a stage takes: once, and for each of the units at work."""
+    """Bytes that a stage takes: once, and for each of the units at work, of most that there are."""
 
     once: int
     unit: int = 0
+    most: int = MANY
 
     def of(self, units: int) -> int:
         """Return the bytes with so many units at work."""
-        return self.once + units * self.unit
+        return self.once + min(units, self.most) * self.unit
 
     def units(self, limit: int | None, wanted: int) -> int:
         """Return how many units fit into a limit at once, at most as many as wanted; one does."""
@@ -48,42 +63,232 @@ class Need:
         return max(1, min(wanted, (limit - self.once) // self.unit))
 
 
-def needs(shape: Shape, queries: int, largest: int | None = None) -> dict[str, Need]:
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What the formulas are made of.
+
+    queries  that the build is calibrated with
+    part     vectors of the largest part
+    """
+
+    shape: Shape
+    queries: int
+    part: int
+
+    @property
+    def n(self) -> int:
+        """Vectors."""
+        return self.shape.n
+
+    @property
+    def row(self) -> int:
+        """Bytes of a vector as it comes."""
+        return self.shape.form.row_bytes
+
+    @property
+    def vector(self) -> int:
+        """Bytes of a vector in the head space; a head has as much."""
+        return FLOAT * self.shape.space.width
+
+    @property
+    def heads(self) -> int:
+        """Heads of the tree."""
+        return self.shape.dials.heads
+
+    @property
+    def part_heads(self) -> int:
+        """Heads of the largest part."""
+        return -(-self.part * self.heads // self.n)
+
+    @property
+    def copies(self) -> int:
+        """Postings that a vector may be in."""
+        return self.shape.config.max_copies
+
+    @property
+    def chunks(self) -> int:
+        """Units of the input."""
+        return -(-self.n // self.shape.chunk)
+
+    @property
+    def blas(self) -> int:
+        """Bytes that BLAS keeps for each thread."""
+        return FLOAT * BLAS_ROWS * min(self.shape.space.width, BLAS_COLUMNS)
+
+    @property
+    def tree(self) -> int:
+        """Bytes of the tree above the heads: centres, squares, sizes, and where families begin."""
+        return self.shape.inner * (self.vector + FLOAT + 2 * LONG)
+
+    def distances(self, vectors: int, centres: float) -> int:
+        """Return the bytes of comparing vectors with centres, and of what BLAS keeps for that."""
+        step = max(1, min(vectors, portions.DISTANCES // max(1, int(centres))))
+        return int(step * centres * FLOAT) + self.blas
+
+
+def sample(b: Build) -> Need:
+    """The sample as it comes and lifted; then its k-means: centres, sums and distances."""
+    parts = b.shape.parts
+    count = min(b.n, portions.TRAIN * parts)
+    drawn = LONG * b.n if 50 * count > b.n else 0
+    means = count * (b.vector + INT) + 4 * parts * b.vector + b.distances(count, parts)
+    return Need(max(drawn, count * (b.row + b.vector + LONG) + MAPPED, means))
+
+
+def route(b: Build) -> Need:
+    """Some vectors as they come and lifted, the centres, and distances to them."""
+    step = min(b.shape.chunk, max(1, portions.ROUTE // b.shape.space.width))
+    centres = 2 * b.shape.parts * b.vector
+    lifted = step * (b.row + b.vector) + MAPPED
+    each = b.shape.chunk * INT + centres + lifted + b.distances(step, b.shape.parts)
+    return Need(0, each, b.chunks)
+
+
+def lay_out(b: Build) -> Need:
+    """Each part's vectors in a unit of the input and so far."""
+    return Need(b.shape.chunk * LONG + 6 * LONG * b.shape.parts)
+
+
+def stage(b: Build) -> Need:
+    """The vectors of a unit of the input in their order, and that order."""
+    step = min(b.shape.chunk, max(1, portions.ROUTE // b.shape.space.dim))
+    return Need(0, b.shape.chunk * (max(b.row, LONG) + 4 * INT) + step * b.row, b.chunks)
+
+
+def cluster(b: Build) -> Need:
+    """The vectors of a part, an eighth of their columns twice, those trained on; its heads."""
+    picked = int(portions.TRAIN * b.shape.fan) * b.vector
+    numbers = LONG + INT * (4 + b.shape.levels)
+    vectors = b.part * (b.vector + b.vector // 8 + numbers)
+    heads = b.part_heads * (b.vector + NODE)
+    distances = b.distances(b.part, b.shape.fan)
+    return Need(0, vectors + heads + max(distances + min(picked, b.part * b.vector), MAPPED))
+
+
+def tree(b: Build) -> Need:
+    """The tree above the heads, and what is joined of a part."""
+    return Need(b.tree + min(SAVED, b.tree) + b.part_heads * b.vector)
+
+
+def closure(b: Build) -> Need:
+    """The tree; vectors and copies of a part, or these while they are sorted; a group at work."""
+    together, candidates = min(b.shape.together, b.part), min(portions.COMPARED, b.heads)
+    nearest = portions.NEAREST * b.copies * (INT + FLOAT)
+    group = together * (FLOAT * candidates + 2 * b.vector + b.row + nearest)
+    heads = 2 * candidates * b.vector + 6 * INT * b.shape.inner
+    kept = b.part * (b.row + b.copies * (INT + FLOAT) + 2 * INT)
+    sorting = b.part * (b.copies - 1) * SORTED
+    return Need(b.tree, max(kept + group + heads, sorting) + b.blas)
+
+
+def count(b: Build) -> Need:
+    """How many vectors each head is nearest to, and its pieces."""
+    return Need(b.heads * 4 * INT + b.part * 9 * INT)
+
+
+def settle(b: Build) -> Need:
+    """The tree; what is stored under the heads of a part; these; a crowded one's vectors."""
+    crowd = 3 * min(portions.CROWD * FLOAT, b.part * b.vector)
+    heads = 3 * b.part_heads * b.vector
+    return Need(b.tree, b.part * b.copies * SETTLED + heads + crowd)
+
+
+def number(b: Build) -> Need:
+    """The tree before and after heads went, and rounded; the heads' sizes; a part; some ids."""
+    part = b.part * (b.copies * INT + 4 * LONG) + b.part_heads * b.vector
+    ids = min(b.n, portions.NAMED) * (LONG + 2 * INT)
+    return Need(max(part, ids, b.tree + 3 * b.shape.inner * b.vector) + 3 * b.heads * LONG)
+
+
+def train(b: Build) -> Need:
+    """The sample and what is left over of it; the group that a thread trains."""
+    vectors = int(TRAINED * min(b.n, portions.SAMPLE) * b.vector)
+    return Need(vectors, TRAINING if b.shape.kind == "pq" else 0)
+
+
+def encode(b: Build) -> Need:
+    """Vectors and codes of a part, its heads as they are stored, and some vectors turned."""
+    codes = TIERS * b.shape.form.groups + sum(SCALARS)
+    turned = min(portions.ENCODED, b.part * b.shape.space.width) * FLOAT * TURNED
+    return Need(
+        0, b.part * (b.row + codes + 4 * LONG) + 3 * b.part_heads * b.vector + turned + b.blas
+    )
+
+
+def measure(b: Build) -> Need:
+    """The directory, twice, and the sizes of a part's postings."""
+    return Need(2 * RECORD * b.heads + 10 * LONG * b.part_heads)
+
+
+def pack(b: Build) -> Need:
+    """A transaction, vectors and entries of a part, the directory; postings on their way."""
+    made = max(portions.POSTINGS, b.shape.dials.posting_pages * PAGE)
+    transaction = min(BATCH, footprint.index(b.shape)) * 17 // 16
+    part = b.part * (b.row + b.copies * INT) + b.part_heads * 5 * LONG
+    return Need(transaction + part + 2 * RECORD * b.heads, WAITING * made)
+
+
+def directory(b: Build) -> Need:
+    """The records of all shards, and of all together."""
+    return Need(2 * RECORD * b.heads)
+
+
+def truth(b: Build) -> Need:
+    """The answers so far; a chunk as it is scored, and its distances."""
+    scored = FLOAT * b.n * b.shape.space.dim
+    each = min(CHUNK_BYTES, scored) + KNN + 2 * b.blas
+    return Need(b.queries * ANSWERED, each, -(-scored // CHUNK_BYTES))
+
+
+def calibrate(b: Build) -> Need:
+    """The ranked heads and the law's terms, what was found in a trial, and the directory."""
+    ranked = min(b.heads, portions.MOST_RANKED) * RANKS
+    terms = min(b.heads, portions.RANKED) * TERMS
+    found = portions.MOST_DEPTH * CANDIDATE if b.shape.form.groups else 0
+    holders = b.part * b.copies * (INT + 2 * LONG) + b.queries * NEIGHBOURS * b.copies * HELD
+    trials = b.queries * (ranked + max(terms, found))
+    return Need(max(holders, trials) + 3 * RECORD * b.heads)
+
+
+def payload(b: Build) -> Need:
+    """Where each object lies, its size and its row."""
+    return Need(PER_ROW * b.n)
+
+
+STAGES: dict[str, Callable[[Build], Need]] = {
+    "sample": sample,
+    "route": route,
+    "lay out": lay_out,
+    "stage": stage,
+    "cluster": cluster,
+    "tree": tree,
+    "closure": closure,
+    "count": count,
+    "settle": settle,
+    "number": number,
+    "train": train,
+    "encode": encode,
+    "measure": measure,
+    "pack": pack,
+    "directory": directory,
+    "payload": payload,
+    "truth": truth,
+    "calibrate": calibrate,
+}
+OF_CODES = {"train", "encode"}
+
+
+def needs(
+    shape: Shape, queries: int, *, largest: int | None = None, objects: bool = False
+) -> dict[str, Need]:
     """Return what every stage takes, in their order.
 
     queries  how many it is calibrated with
     largest  vectors of the largest part; default what is to be expected
+    objects  whether every vector has one, its payload
     """
-    n, heads, copies = shape.n, shape.dials.heads, shape.config.max_copies
-    part = largest or min(n, int(LARGEST * n / shape.parts))
-    vector = FLOAT * shape.space.width  # in the head space; a head has as much
-    inner = 2 * (heads // FAN) * vector
-    group = TOGETHER * (FLOAT * CANDIDATES + 2 * vector) + 2 * CANDIDATES * vector
-    columns = max(FAN, shape.parts)
-    found = {
-        "sample": Need(4 * min(n, TRAIN * shape.parts) * vector),
-        "route": Need(0, ROUTE * FLOAT * 2 + ROUTE // shape.space.width * columns * FLOAT),
-        "stage": Need(0, CHUNK + CHUNK // shape.form.row_bytes * 24),
-        "cluster": Need(0, int(part * (SPLIT * vector + FLOAT * FAN + 8))),
-        "tree": Need(2 * inner),
-        "closure": Need(inner, part * (shape.form.row_bytes + copies * STORED) + group),
-        "settle": Need(inner, part * copies * STORED + 3 * part * heads // n * vector),
-        "number": Need(n * 9 + 3 * inner),
-    }
-    if shape.form.groups:
-        found["train"] = Need(int(TRAINED * min(n, SAMPLE) * vector) + heads * vector)
-        found["encode"] = Need(
-            0, TURNED + part * (shape.form.row_bytes + 2 * shape.form.groups + 40)
-        )
-    found["pack"] = Need(BATCH + part * (shape.form.row_bytes + copies * FLOAT) + BATCH // 2)
-    found["truth"] = Need(queries * CANDIDATE * 100, CHUNK_BYTES)
-    found["calibrate"] = Need(calibration(shape, queries))
-    return {name: Need(PROGRAM + need.once, need.unit) for name, need in found.items()}
-
-
-def calibration(shape: Shape, queries: int) -> int:
-    """Return what the trials of a calibration take, besides the program."""
-    heads = shape.dials.heads
-    ranked = min(heads, MOST_RANKED) * RANKS + min(heads, RANKED) * TERMS
-    rows = shape.n * 8 + MOST_DEPTH * CANDIDATE * queries if shape.form.groups else 0
-    return queries * ranked + rows
+    build = Build(shape, queries, largest or min(shape.n, ceil(LARGEST * shape.n / shape.parts)))
+    left_out = set() if shape.form.groups else OF_CODES
+    left_out |= set() if objects else {"payload"}
+    found = {name: need(build) for name, need in STAGES.items() if name not in left_out}
+    return {name: replace(need, once=PROGRAM + need.once) for name, need in found.items()}

@@ -10,7 +10,7 @@ from typing import Any
 
 from longspan.indexer.planning import footprint, memory, pace
 from longspan.indexer.planning.memory import Need
-from longspan.indexer.planning.shape import Shape, levels_of
+from longspan.indexer.planning.shape import Shape
 from longspan.indexer.store.postings import PAGE
 
 
@@ -73,7 +73,7 @@ class Plan:
             "metric": shape.space.metric,
             "codec": {"kind": shape.kind, "reason": shape.reason},
             "heads": shape.dials.heads,
-            "levels": levels_of(shape.dials.heads),
+            "levels": shape.levels,
             "parts": shape.parts,
             "copies": self.copies,
             "posting": {"bytes": self.posting, "most": shape.dials.posting_pages * PAGE},

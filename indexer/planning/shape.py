@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil, log
 
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.planning import dials
+from longspan.indexer.planning import dials, portions
 from longspan.indexer.planning.dials import Dials
 from longspan.indexer.planning.form import Form, form_of
 from longspan.indexer.store.space import DTYPES, HeadSpace
@@ -32,6 +32,36 @@ class Shape:
     reason: str
     parts: int
 
+    @property
+    def chunk(self) -> int:
+        """Vectors of a unit of the input."""
+        rows = min(portions.CHUNK // self.form.row_bytes, portions.CHUNK_ROWS)
+        return min(max(rows, 1), self.n)
+
+    @property
+    def levels(self) -> int:
+        """Levels of the head tree: the parts are one, and the heads; as many below as these need.
+
+        So a tree of more parts than a level's fan is no deeper than its nodes have children for.
+        """
+        below = log(max(self.dials.heads / self.parts, 1)) / log(FAN)
+        return 1 + max(1, round(below))
+
+    @property
+    def fan(self) -> float:
+        """Children of a node below the top, on average."""
+        return float(max(1.0, self.dials.heads / self.parts) ** (1 / (self.levels - 1)))
+
+    @property
+    def together(self) -> int:
+        """Vectors of a group, those under a node of heads, that are compared at once."""
+        return min(portions.TOGETHER, portions.GROUPS * ceil(self.n / self.dials.heads * self.fan))
+
+    @property
+    def inner(self) -> int:
+        """Nodes of the head tree above the heads."""
+        return ceil(sum(self.parts * self.fan**level for level in range(self.levels - 1)))
+
 
 def shape_of(n: int, space: HeadSpace, config: BuildConfig) -> Shape:
     """Return what a build with these dials makes; BadConfig when a posting holds no vector."""
@@ -54,7 +84,7 @@ def kind_of(codec: str, n: int, dim: int) -> tuple[str, str]:
 
 
 def levels_of(heads: int) -> int:
-    """Return how many levels a tree of so many heads has; the parts are one, and the heads."""
+    """Return how many levels a tree of so many heads has when every node has as many children."""
     return max(2, round(log(max(heads, 2)) / log(FAN)))
 
 

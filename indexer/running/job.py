@@ -97,10 +97,10 @@ class Job(Shape):
         with self.replacing(self.work / name) as file:
             np.savez(file, allow_pickle=False, **arrays)
 
-    def load_all(self, name: str) -> dict[str, NDArray[Any]]:
-        """Return the arrays of one file of the working directory."""
+    def load_all(self, name: str, *wanted: str) -> dict[str, NDArray[Any]]:
+        """Return the arrays of one file of the working directory, those that are wanted or all."""
         with PARSING, kept_file(self.work / name), np.load(self.work / name) as file:
-            return dict(file)
+            return {each: file[each] for each in wanted or file.files}
 
     @contextmanager
     def replacing(self, path: Path) -> Iterator[IO[bytes]]:

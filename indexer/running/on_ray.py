@@ -19,6 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 from threadpoolctl import threadpool_limits
 
 from longspan.indexer.errors import LongspanError
+from longspan.indexer.running import heap
 from longspan.indexer.running.job import Job, Unit
 from longspan.indexer.running.ray_cluster import check, joined
 from longspan.indexer.running.workers import as_done
@@ -83,10 +84,12 @@ def connected(
 
 def run(unit: Unit, job: Job, number: int, build: str) -> None:
     """Run a unit in a worker of the cluster; what it has written is then on the disk."""
+    heap.share()
     mine = known(job, build)
     with threadpool_limits(1):
         unit(mine, number)
     mine.make_safe()
+    heap.trim()
 
 
 @lru_cache(maxsize=1)

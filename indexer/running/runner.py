@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
+from longspan.indexer.running import heap
 from longspan.indexer.running.executor import Executor, Threads
 from longspan.indexer.running.job import Job, Unit
 from longspan.indexer.running.journal import Journal
@@ -41,6 +42,7 @@ class Stages:
         self.seconds: dict[str, float] = {}
         self.pending: list[tuple[str, int]] = []
         self.safe_at = time.monotonic()
+        heap.trim()  # what was read and tried before
 
     def each(
         self,
@@ -68,6 +70,7 @@ class Stages:
             for number in done:
                 self.note(name, number)
                 advance(size_of(number))
+        heap.trim()
 
     def once(self, name: str, step: Callable[[], Any]) -> None:
         """Run a step that is one unit."""
@@ -75,6 +78,7 @@ class Stages:
             step()
             self.job.written.update(self.job.draft.iterdir())
             self.note(name, 0)
+            heap.trim()
 
     def in_turn(self, name: str, unit: Shared, sizes: Sequence[int], what: str) -> None:
         """Run units one after the other, each by all workers; elsewhere each by one worker."""
@@ -83,11 +87,25 @@ class Stages:
             self.each(name, alone, range(len(sizes)), sizes.__getitem__, what)
             return
         left = self.journal.left(name, range(len(sizes)))
-        with self.progress.stage(name, sum(sizes), what) as advance:
+        with (
+            self.progress.stage(name, sum(sizes), what) as advance,
+            self.pool_for(name) as pool,
+        ):
             advance(sum(sizes) - sum(sizes[number] for number in left))
             for number in left:
-                unit(self.job, number, self.pool, advance)
+                unit(self.job, number, pool, advance)
                 self.note(name, number)
+        heap.trim()
+
+    @contextmanager
+    def pool_for(self, name: str) -> Iterator[Workers]:
+        """Give the workers of a stage that they do together, as many as there is memory for."""
+        count = self.at_once(name, self.pool.threads)
+        if count == self.pool.threads:
+            yield self.pool
+        else:
+            with workers(count) as few:
+                yield few
 
     def note(self, name: str, number: int) -> None:
         """Note that a unit is done, in the journal as soon as what is done is made safe."""

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from longspan.indexer.running import heap
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -27,15 +29,17 @@ class Workers:
     def __init__(self, pool: ThreadPoolExecutor, threads: int) -> None:
         self._pool, self.threads = pool, threads
 
-    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    def each(
+        self, work: Callable[[Item], Result], items: Iterable[Item], ahead: int = AHEAD
+    ) -> Iterator[Result]:
         """Yield work(item) in the order of the items; the first error ends it.
 
-        Results wait for whoever takes them, but never more than a few a thread.
+        Results wait for whoever takes them, but never more than `ahead` a thread.
         """
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(self._pool.submit(work, item))
-            if len(waiting) > AHEAD * self.threads:
+            if len(waiting) > ahead * self.threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -71,6 +75,7 @@ def as_done(
 def workers(threads: int | None = None) -> Iterator[Workers]:
     """Give a pool; BLAS keeps to one thread in it. Default: every core this process may use."""
     count = threads or len(os.sched_getaffinity(0))
+    heap.share()
     with threadpool_limits(1), ThreadPoolExecutor(count, "longspan-build") as pool:
         try:
             yield Workers(pool, count)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
+from longspan.indexer.planning.portions import MOST_RANKED, RANKED
 from longspan.indexer.reader import Vectors
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Progress
@@ -36,9 +37,9 @@ HeadIds = NDArray[np.uint32]
 
 KS = (1, 10, 100)
 FIT_K = 10  # the law is fitted to the hits at this k; it hardly depends on k
-RANKED = 256  # heads ranked at first; doubled until all but 0.1 % of the neighbours are found
-FOUND = 0.999
-MOST_RANKED = 4096
+FOUND = (
+    0.999  # of the neighbours: the ranked heads, RANKED at first, are doubled until they hold it
+)
 MOST_QUERIES = 10_000  # of a file: with MOST_RANKED this bounds the stage's memory to 320 MB
 AFFORDABLE = 1.25  # heads ranked beyond what the neediest calibration query reads
 
@@ -204,7 +205,7 @@ def first_hits(
     while True:
         found, dist = nearest(heads, sample.queries, m, pool)
         ranks = np.full(sample.truth.shape, m, np.int64)
-        rank_of = np.full(total + 1, m, np.int64)
+        rank_of = np.full(total + 1, m, np.int32)
         for query, (near, held) in enumerate(zip(found, holders, strict=True)):
             known = near != NOBODY
             rank_of[near[known]] = np.flatnonzero(known)

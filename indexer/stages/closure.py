@@ -9,19 +9,21 @@ pages, recall@10 of .95: factor 1 needs 116 postings (1.8 copies a vector), .8 5
 and a plain distance ratio of 1.7 needs 39 with as many copies as .6 has.
 """
 
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import closure as native
 from longspan.indexer.config import BuildConfig
+from longspan.indexer.planning.portions import CANDIDATES, COMPARED, NEAREST
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages import runs
 from longspan.indexer.stages.cluster import below_of, tree_of
 from longspan.indexer.stages.tree import NOBODY, Tree
 
-CANDIDATES = 1500  # heads a vector is compared with: 2,300 found no better copies
-NEAREST = 4  # times max_copies: nearest heads that the rule chooses from
-TOGETHER = 4096  # vectors of a group that are compared at once: 24 MiB of distances
 NEIGHBOURS = 256  # groups whose centres are compared exactly
 
 # Where a vector is stored, sorted by head and then by distance (squared L2, in the head space).
@@ -29,40 +31,77 @@ STORED = np.dtype([("head", "<u4"), ("dist", "<f4"), ("place", "<u4")])
 KINDS = PRIMARY, COPIES = "primary", "copies"
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The heads that vectors of a group are compared with.
+
+    ids      (c,)        the likeliest first
+    mean     (width,)    of them
+    near     (c, width)  less mean: GEMM distances lose digits far from the origin
+    squares  (c,)        squared norms of near
+    """
+
+    ids: NDArray[np.uint32]
+    mean: NDArray[np.float32]
+    near: NDArray[np.float32]
+    squares: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, heads: NDArray[np.float32], ids: NDArray[np.uint32]) -> Self:
+        """Return the numbered heads as candidates."""
+        near = heads[ids]
+        mean = near.mean(axis=0)
+        near -= mean
+        return cls(ids, mean, near, square(near))
+
+
 def assign(job: Job, part: int) -> None:
     """Write the copies of a part's vectors, those at their nearest heads apart from the others."""
-    tree = tree_of(job)
-    below, start = job.load_all(below_of(part)), job.bounds[part]
+    tree, start = tree_of(job), job.bounds[part]
+    kept, dist = copies_in(job, tree, part)
+    places = np.arange(start, start + len(kept), dtype=np.uint32)
+    save(job, PRIMARY, part, stored(kept[:, 0], dist[:, 0], places))
+    is_copy = kept[:, 1:] != NOBODY
+    places = np.repeat(places, is_copy.sum(axis=1))
+    heads, dist = kept[:, 1:][is_copy], dist[:, 1:][is_copy]
+    del kept, is_copy
+    save(job, COPIES, part, stored(heads, dist, places))
+
+
+def copies_in(job: Job, tree: Tree, part: int) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+    """Return the heads that a part's vectors are stored under, as `copies_of` does."""
+    below, start = job.load_all(below_of(part), "groups", "order"), job.bounds[part]
     rows = np.array(job.staged.rows(start, job.bounds[part + 1]))
     job.staged.release(start, job.bounds[part + 1])
     kept = np.empty((len(rows), job.config.max_copies), np.uint32)
     dist = np.empty(kept.shape, np.float32)
-    groups, order = below["groups"], below["order"]
-    for number in range(len(groups) - 1):
-        candidates = heads_near(tree, tree.parent_of(int(tree.first_group[part]) + number))
-        for at in range(groups[number], groups[number + 1], TOGETHER):
-            mine = order[at : min(at + TOGETHER, groups[number + 1])]
+    for number, (first, last) in enumerate(pairwise(below["groups"].tolist())):
+        parent = tree.parent_of(int(tree.first_group[part]) + number)
+        candidates = Candidates.of(tree.heads, heads_near(tree, parent))
+        step = max(1, min(job.together, job.together * COMPARED // len(candidates.ids)))
+        for at in range(first, last, step):
+            mine = below["order"][at : min(at + step, last)]
             lifted = job.space.lift(rows[mine])
             kept[mine], dist[mine] = copies_of(lifted, tree.heads, candidates, job.config)
-    places = np.arange(start, start + len(rows), dtype=np.uint32)
-    save(job, PRIMARY, part, stored(kept[:, 0], dist[:, 0], places))
-    vector, column = np.nonzero(kept[:, 1:] != NOBODY)
-    column += 1
-    save(job, COPIES, part, stored(kept[vector, column], dist[vector, column], places[vector]))
+    return kept, dist
 
 
 def stored(
     heads: NDArray[np.uint32], dist: NDArray[np.float32], places: NDArray[np.uint32]
 ) -> NDArray[np.void]:
     """Return where vectors are stored, in the order of STORED; of equals the first stays first."""
+    order = np.argsort(sort_key(heads, dist), kind="stable")
     found = np.empty(len(heads), STORED)
-    found["head"], found["dist"], found["place"] = heads, dist, places
-    return found[np.argsort(sort_key(heads, dist), kind="stable")]
+    found["head"], found["dist"], found["place"] = heads[order], dist[order], places[order]
+    return found
 
 
 def sort_key(heads: NDArray[np.uint32], dist: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Return keys that sort by head, then by distance: non-negative floats sort as their bits."""
-    return heads.astype(np.uint64) << np.uint64(32) | dist.view(np.uint32)
+    key = heads.astype(np.uint64)
+    key <<= np.uint64(32)
+    key |= dist.view(np.uint32)
+    return key
 
 
 def save(job: Job, kind: str, part: int, found: NDArray[np.void]) -> None:
@@ -107,14 +146,15 @@ def heads_near(tree: Tree, parent: int) -> NDArray[np.uint32]:
 def copies_of(
     lifted: NDArray[np.float32],
     heads: NDArray[np.float32],
-    candidates: NDArray[np.uint32],
+    candidates: Candidates,
     config: BuildConfig,
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     """Return the heads that vectors are stored under and their distances, nearest first.
 
+    lifted   (n, width)  of which the candidates' mean is subtracted
     returns  (n, max_copies) each; NOBODY and inf beyond the last
     """
-    found, dist = nearest(lifted, heads, candidates, config)
+    found, dist = nearest(lifted, candidates, config)
     kept = np.empty((len(lifted), config.max_copies), np.uint32)
     kept_dist = np.empty(kept.shape, np.float32)
     ratio, factor = config.closure_ratio**2, config.closure_spread
@@ -123,20 +163,15 @@ def copies_of(
 
 
 def nearest(
-    lifted: NDArray[np.float32],
-    heads: NDArray[np.float32],
-    candidates: NDArray[np.uint32],
-    config: BuildConfig,
+    lifted: NDArray[np.float32], candidates: Candidates, config: BuildConfig
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     """Return each vector's nearest candidates and their squared distances, nearest first."""
-    near = heads[candidates]
-    mean = near.mean(axis=0)  # GEMM distances lose digits far from the origin
-    near -= mean
-    lifted -= mean
-    width = min(NEAREST * config.max_copies, len(candidates))
+    lifted -= candidates.mean
+    width = min(NEAREST * config.max_copies, len(candidates.ids))
     found = np.empty((len(lifted), width), np.uint32)
     dist = np.empty(found.shape, np.float32)
-    native.nearest(lifted @ near.T, square(lifted), square(near), candidates, dist, found)
+    dots = lifted @ candidates.near.T
+    native.nearest(dots, square(lifted), candidates.squares, candidates.ids, dist, found)
     return found, dist
 
 

@@ -6,21 +6,22 @@ uneven the top is. The vectors under a node whose children are heads are a *grou
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.planning.shape import levels_of
+from longspan.indexer.planning.portions import TRAIN
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest
-from longspan.indexer.stages.staging import TRAIN
 from longspan.indexer.stages.tree import Tree
 
 Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
+Rows = NDArray[np.uint32]
+Counts = NDArray[np.int64]
 
 TREE, HEADS = "tree.npz", "heads.npy"
+COLUMNS = 16  # of the vectors, at least, that are sorted together: a line of the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,16 @@ def grow(job: Job, part: int) -> None:
     job.staged.release(start, stop)
     mean = lifted.mean(axis=0)
     lifted -= mean  # GEMM distances lose digits far from the origin
-    depth = levels_of(job.dials.heads) - 1
     rng = np.random.default_rng([job.config.seed, part])
-    rows = np.arange(stop - start)
+    rows = np.arange(stop - start, dtype=np.uint32)
     leaf = job.n / job.dials.heads
-    below = split(lifted, rows, leaf, depth, rng, mean) if depth else []
-    top = Node(mean, rows, below)
+    top = Node(mean, rows.copy(), split(lifted, rows, leaf, job.levels - 1, rng, mean))
+    del lifted
     levels = list(by_level([top]))
-    groups = [node.rows for node in levels[-2]] if depth else [rows]
+    groups = [node.rows for node in levels[-2]]
     job.save_all(
         below_of(part),
-        order=np.concatenate(groups).astype(np.uint32),
+        order=np.concatenate(groups),
         groups=np.cumsum([0, *map(len, groups)]),
         **{f"level{i}": np.array([node.centre for node in nodes])
            for i, nodes in enumerate(levels)},
@@ -67,27 +67,37 @@ def split(
 ) -> list[Node]:
     """Split one cluster into `levels` levels of nodes; return the first.
 
-    vectors  (n, dim)  of the cluster, in the head space, less mean
-    rows     (n,)      their numbers
+    vectors  (n, dim)  of the cluster, in the head space, less mean; their order is changed
+    rows     (n,)      their numbers, changed likewise
     leaf     vectors a head should have
     """
     k = max(1, round(max(1.0, len(rows) / leaf) ** (1 / levels)))
     picked = slice(None) if len(rows) <= TRAIN * k else rng.choice(len(rows), TRAIN * k, False)
     centres = balanced_kmeans(vectors[picked], k, rng)
     labels = cheapest(vectors, centres)
-    nodes = []
-    for members in members_of(labels, len(centres)):
-        if len(members):
-            mine = vectors[members]
-            parts = split(mine, rows[members], leaf, levels - 1, rng, mean) if levels > 1 else []
-            nodes.append(Node(mine.mean(axis=0) + mean, rows[members], parts))
+    sort_by(labels, vectors, rows)
+    nodes, ends = [], np.cumsum(np.bincount(labels)).tolist()
+    for first, last in pairwise([0, *ends]):
+        if first < last:
+            some = slice(first, last)
+            node = Node(vectors[some].mean(axis=0) + mean, rows[some].copy(), [])
+            nodes.append(node)
+            if levels > 1:
+                node.parts.extend(split(vectors[some], rows[some], leaf, levels - 1, rng, mean))
     return nodes
 
 
-def members_of(labels: NDArray[np.int32], k: int) -> list[Rows]:
-    """Return the positions of each label in [0, k), ascending."""
+def sort_by(labels: NDArray[np.int32], vectors: Floats, rows: Rows) -> None:
+    """Bring the vectors of each label together, in their order, and their numbers too.
+
+    In place, an eighth of the columns at a time: with a copy of some children a part of many equal
+    vectors, which all go to one child at each level, would be there as often as there are levels.
+    """
     order = np.argsort(labels, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(labels, minlength=k))[:-1])
+    rows[:] = rows[order]
+    step = max(COLUMNS, vectors.shape[1] // 8)
+    for at in range(0, vectors.shape[1], step):
+        vectors[:, at : at + step] = vectors[order, at : at + step]
 
 
 def by_level(top: list[Node]) -> Iterator[list[Node]]:
@@ -99,25 +109,29 @@ def by_level(top: list[Node]) -> Iterator[list[Node]]:
 
 def join(job: Job) -> None:
     """Write the tree of all parts, and where the heads and the groups of each part begin."""
-    *above, lowest = (f"level{i}" for i in range(levels_of(job.dials.heads)))
-    inner: dict[str, list[Any]] = {
-        name: [] for name in (*above, *(f"sizes{i}" for i in range(len(above))))
-    }
-    heads, groups = np.zeros((2, job.parts + 1), np.int64)
+    counts = np.zeros((job.levels, job.parts + 1), np.int64)
+    sizes: list[list[Counts]] = [[] for _ in range(job.levels - 1)]
     for part in job.filled:
-        with np.load(job.work / below_of(part)) as below:
-            heads[part + 1] = len(below[lowest])
-            groups[part + 1] = len(below["groups"]) - 1
-            for name, found in inner.items():
-                found.append(below[name])
-    first = np.cumsum(heads)
-    whole = job.create(HEADS, np.float32, (int(first[-1]), job.space.width))
+        found = job.load_all(below_of(part), *(f"sizes{i}" for i in range(job.levels - 1)))
+        for level, each in enumerate(sizes):
+            each.append(found[f"sizes{level}"])
+            counts[level + 1, part + 1] = each[-1].sum()
+    counts[0, 1:][job.filled] = 1
+    first = np.cumsum(counts, axis=1)
+    levels = [np.empty((nodes, job.space.width), np.float32) for nodes in first[:-1, -1]]
+    heads = job.create(HEADS, np.float32, (int(first[-1, -1]), job.space.width))
     for part in job.filled:
-        with np.load(job.work / below_of(part)) as below:
-            whole[first[part] : first[part + 1]] = below[lowest]
-    whole.flush()
-    joined = {name: np.concatenate(found) for name, found in inner.items()}
-    job.save_all(TREE, heads=first, groups=np.cumsum(groups), **joined)
+        below = job.load_all(below_of(part), *(f"level{i}" for i in range(job.levels)))
+        for level, whole in enumerate((*levels, heads)):
+            whole[first[level, part] : first[level, part + 1]] = below[f"level{level}"]
+    heads.flush()
+    job.save_all(
+        TREE,
+        heads=first[-1],
+        groups=first[-2],
+        **{f"level{i}": level for i, level in enumerate(levels)},
+        **{f"sizes{i}": np.concatenate(each) for i, each in enumerate(sizes)},
+    )
 
 
 def tree_of(job: Job) -> Tree:
@@ -129,10 +143,10 @@ def tree_of(job: Job) -> Tree:
 def read_tree(job: Job) -> Tree:
     """Read the joined tree."""
     arrays = job.load_all(TREE)
-    depth = levels_of(job.dials.heads)
+    above = range(job.levels - 1)
     return Tree(
-        levels=[*(arrays[f"level{i}"] for i in range(depth - 1)), job.load(HEADS)],
-        sizes=[arrays[f"sizes{i}"] for i in range(depth - 1)],
+        levels=[*(arrays[f"level{i}"] for i in above), job.load(HEADS)],
+        sizes=[arrays[f"sizes{i}"] for i in above],
         first_head=arrays["heads"],
         first_group=arrays["groups"],
     )

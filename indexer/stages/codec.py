@@ -19,7 +19,6 @@ from longspan.indexer.store.space import HeadSpace
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
-SAMPLE = 65_536  # vectors that the books are trained on: 256 a point
 ROUNDS = 4  # of the rotation
 STEPS = 10  # of k-means in a group
 HEADROOM = 4.0  # how far beyond the sample's largest addend others may go

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
+from longspan.indexer.planning.portions import MOST_DEPTH
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.store.calibration import RECALLS, Table
 from longspan.indexer.store.heads import Heads, beams
@@ -29,7 +30,6 @@ TRIED = (
     0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 0.9995,
 )  # fmt: skip
 SEARCHED = (0.5, 0.7, 0.85, 0.91, 0.935, 0.96, 0.975, 0.99, 0.996, 0.9995)
-MOST_DEPTH = 600
 CHUNK = 32  # queries a native call
 # Microseconds of a read and of each KB of it on the disk of docs/measurements.md,
 READ, KILOBYTE = 11.4, 0.49
@@ -122,7 +122,13 @@ class Searching:
         self.m = max(max(row) for row in table.ranked)
         self.heads, self.promise = nearest(parts.heads, asked.queries, self.m, pool)
         prune.promises(self.promise, np.array(table.law, np.float32), self.promise)
-        self.owner = np.repeat(np.arange(len(parts.primary)), parts.primary)
+        last = np.cumsum(parts.primary, dtype=np.int64)
+        self.n, self.first = int(last[-1]), last - parts.primary
+
+    def owners(self, rows: NDArray[np.uint32]) -> Places:
+        """Return the head of each row's own posting."""
+        found: Places = np.searchsorted(self.first, rows, side="right") - 1
+        return found
 
     def counts(self, threshold: float) -> NDArray[np.int64]:
         """Return how many postings each query reads, when as many heads are ranked as needed."""
@@ -158,8 +164,8 @@ class Searching:
         for query, rows in enumerate(self.candidates(threshold)):
             near = self.heads[query][self.heads[query] < len(rank_of)]
             rank_of[near] = np.arange(len(near))
-            rows = rows[(rows < len(self.owner)) & (rows != self.asked.own[query])]
-            ranks[query, : len(rows)] = rank_of[self.owner[rows]]
+            rows = rows[(rows < self.n) & (rows != self.asked.own[query])]
+            ranks[query, : len(rows)] = rank_of[self.owners(rows)]
             truth = self.asked.truth[query]
             _, place, neighbour = np.intersect1d(rows, truth, return_indices=True)
             places[query, neighbour] = place
@@ -223,8 +229,12 @@ def nearest(
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     """Return the m nearest heads of each query and their squared distances."""
     starts = range(0, len(queries), CHUNK)
-    found = list(pool.each(lambda at: heads.nearest(queries[at : at + CHUNK], m), starts))
-    return np.concatenate([part[0] for part in found]), np.concatenate([part[1] for part in found])
+    found = np.empty((len(queries), m), np.uint32)
+    dist = np.empty((len(queries), m), np.float32)
+    each = pool.each(lambda at: heads.nearest(queries[at : at + CHUNK], m), starts)
+    for at, (near, how_far, _) in zip(starts, each, strict=True):
+        found[at : at + CHUNK], dist[at : at + CHUNK] = near, how_far
+    return found, dist
 
 
 def cheapest(trials: list[Trial], k: int, recall: float) -> tuple[Trial, int]:

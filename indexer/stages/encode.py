@@ -4,22 +4,29 @@ import json
 
 import numpy as np
 
+from longspan.indexer.planning.portions import ENCODED, SAMPLE
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages import codec as codecs
 from longspan.indexer.stages.partrows import PartRows
-from longspan.indexer.stages.rows import FINAL, ORDER, heads_of, under_which
+from longspan.indexer.stages.rows import (
+    FINAL,
+    HEADS,
+    ORDER,
+    as_stored,
+    heads_of,
+    under_which,
+)
 from longspan.indexer.store.codec import FIRST, SCALARS, SECOND, Codec
 
-AT_ONCE = 1 << 20  # values of the vectors that are coded together
 MEANING = "meaning.json"
 
 
 def train(job: Job, pool: Workers) -> None:
     """Write the codec into the index, trained on a sample of the vectors and their heads."""
-    count = min(job.n, codecs.SAMPLE)
+    count = min(job.n, SAMPLE)
     rows = np.sort(np.random.default_rng(job.config.seed).choice(job.n, count, replace=False))
-    heads = heads_of(job, 0, int(job.load_all(FINAL)["first_head"][-1]))[under_which(job, rows)]
+    heads = as_stored(job, job.load(HEADS)[under_which(job, rows)])
     lifted = job.space.lift(job.staged.gather(job.load(ORDER)[rows].astype(np.int64)))
     codec = codecs.train(job.kind, job.reason, job.space, lifted, heads, job.config.seed, pool)
     codec.save(job.draft)
@@ -52,7 +59,7 @@ def encode(job: Job, part: int) -> None:
     places = job.load(ORDER)[first:last].astype(np.int64)
     made = [np.empty((last - first, codec.groups + scalars), np.uint8) for scalars in SCALARS]
     vectors = PartRows.read(job, part)
-    step = max(1, AT_ONCE // job.space.width)
+    step = max(1, ENCODED // job.space.width)
     for start in range(0, last - first, step):
         some = slice(start, start + step)
         lifted = job.space.lift(vectors.take(places[some]))

@@ -6,13 +6,16 @@ equal vectors, becomes several: its vectors are cut into equal runs along the di
 they spread most, which needs no distance between them to end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.indexer.planning.portions import CROWD
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages.closure import COPIES, PRIMARY, heads_nearest, stored_under
 from longspan.indexer.stages.cluster import tree_of
@@ -21,8 +24,10 @@ from longspan.indexer.stages.tree import NOBODY
 Counts = NDArray[np.int64]
 Stored = NDArray[np.void]
 Floats = NDArray[np.float32]
+Run = NDArray[np.int64] | slice
 
 PIECES = "pieces.npy"
+ROW, COPY, LOW = np.uint64(33), np.uint64(32), np.uint64(2**32 - 1)  # of the words in `holding`
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,40 +50,43 @@ class Entries:
     @property
     def order(self) -> NDArray[np.uint32]:
         """The places of the primary entries, posting by posting: the rows of the index."""
-        own = place_in_run(np.diff(self.starts)) < np.repeat(self.primary, np.diff(self.starts))
+        own = np.repeat(self.starts[:-1], self.primary)
+        own += place_in_run(self.primary)
         return self.vectors[own]
 
 
 def count(job: Job) -> None:
     """Write into how many pieces each head is cut: 0 when it is nearest to no vector."""
     tree = tree_of(job)
-    primary = np.zeros(len(tree.heads), np.int64)
+    primary = np.zeros(len(tree.heads), np.uint32)
     for part in job.filled:
-        primary += np.bincount(heads_nearest(job, part), minlength=len(primary))
-    job.save(PIECES, np.stack([pieces_of(primary, job.dials.cap), primary]))
+        heads, counts = np.unique(heads_nearest(job, part), return_counts=True)
+        primary[heads] += counts.astype(np.uint32)
+    job.save(PIECES, pieces_of(primary, job.dials.cap))
 
 
-def pieces_of(primary: Counts, cap: int) -> Counts:
+def pieces_of(primary: NDArray[np.uint32], cap: int) -> NDArray[np.uint32]:
     """Return how many heads each becomes, so that none has more than cap vectors."""
-    pieces: Counts = -(-primary // cap)
-    return pieces
+    whole, rest = np.divmod(primary, np.uint32(cap))
+    whole += rest > 0
+    return whole
 
 
 def settle(job: Job, part: int) -> None:
     """Write the entries of a part's postings, and the heads that these have."""
     tree = tree_of(job)
     first, last = int(tree.first_head[part]), int(tree.first_head[part + 1])
-    pieces = job.load(PIECES)[0, first:last]
+    pieces = job.load(PIECES)[first:last].astype(np.int64)
     primary = under(stored_under(job, PRIMARY, part), first, pieces)
     copies = under(stored_under(job, COPIES, part), first, pieces)
     heads = np.repeat(tree.heads[first:last], pieces, axis=0)
-    start = np.cumsum(pieces) - pieces
-    for old in np.flatnonzero(pieces > 1).tolist():
-        mine = np.flatnonzero(primary["head"] == start[old])
-        lifted = job.space.lift(job.staged.gather(primary["place"][mine].astype(np.int64)))
-        for number, (centre, run) in enumerate(cut(lifted, int(pieces[old]))):
-            primary["head"][mine[run]] = start[old] + number
-            heads[start[old] + number] = centre
+    crowded = (np.cumsum(pieces) - pieces)[pieces > 1]
+    ends = [np.searchsorted(primary["head"], crowded, side) for side in ("left", "right")]
+    for begin, end, first, count in zip(*ends, crowded, pieces[pieces > 1], strict=True):
+        mine = primary[begin:end]
+        for number, (centre, run) in enumerate(cut(crowd_of(job, mine["place"]), int(count))):
+            mine["head"][run] = first + number
+            heads[first + number] = centre
     primary = primary[np.argsort(primary["head"], kind="stable")]
     entries = arrange(
         primary, copies, len(heads), lambda own: job.form.room(own, job.dials.posting_pages)
@@ -104,18 +112,62 @@ def under(stored: Stored, first: int, pieces: Counts) -> Stored:
     return renumbered
 
 
-def cut(lifted: Floats, pieces: int) -> list[tuple[Floats, NDArray[np.int64]]]:
+class Crowd:
+    """The vectors of one head, in the head space: all at hand when they are few, else some.
+
+    read   gives those at some positions, (positions, width)
+    count  how many there are
+    step   how many are at hand at once
+    """
+
+    def __init__(self, read: Callable[[Run], Floats], count: int, step: int) -> None:
+        self.read, self.count, self.step = read, count, step
+        if count <= step:
+            self.read = read(slice(None)).__getitem__
+
+    def blocks(self) -> Iterator[Floats]:
+        """Yield all of them, some at a time."""
+        for at in range(0, self.count, self.step):
+            yield self.read(slice(at, at + self.step))
+
+    def mean(self) -> Floats:
+        """Return the mean of all."""
+        sums = reduce(np.add, (block.sum(axis=0) for block in self.blocks()))
+        mean: Floats = (sums / self.count).astype(np.float32)
+        return mean
+
+
+def crowd_of(job: Job, places: NDArray[np.uint32]) -> Crowd:
+    """Return the vectors at some places, to be cut."""
+
+    def read(run: Run) -> Floats:
+        return job.space.lift(job.staged.gather(places[run].astype(np.int64)))
+
+    return Crowd(read, len(places), max(1, CROWD // job.space.width))
+
+
+def cut(crowd: Crowd, pieces: int) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
     """Cut vectors into equal pieces along the direction in which they spread most.
 
-    returns  the mean of each and the positions of its vectors
+    yields  the mean of each and the positions of its vectors
     """
-    spread = lifted - lifted.mean(axis=0)
-    direction = spread[np.argmax(np.square(spread).sum(axis=1))]
+    mean = crowd.mean()
+    direction = max(map(farthest, (block - mean for block in crowd.blocks())), key=itemgetter(0))[1]
     for _ in range(3):  # power iteration: near enough for a cut
-        direction = spread.T @ (spread @ direction)
-        direction /= max(float(np.linalg.norm(direction)), 1e-30)
-    order = np.argsort(spread @ direction, kind="stable")
-    return [(lifted[run].mean(axis=0), run) for run in np.array_split(order, pieces)]
+        turned = np.zeros_like(mean)
+        for block in crowd.blocks():
+            spread = block - mean
+            turned += spread.T @ (spread @ direction)
+        direction = turned / max(float(np.linalg.norm(turned)), 1e-30)
+    along = np.concatenate([(block - mean) @ direction for block in crowd.blocks()])
+    for run in np.array_split(np.argsort(along, kind="stable"), pieces):
+        yield crowd.read(run).mean(axis=0), run
+
+
+def farthest(spread: Floats) -> tuple[float, Floats]:
+    """Return the largest squared norm of some vectors, and the vector that has it."""
+    squares = np.square(spread).sum(axis=1)
+    return float(squares.max()), spread[np.argmax(squares)]
 
 
 def arrange(
@@ -144,10 +196,20 @@ def place_in_run(sizes: Counts) -> Counts:
     return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
 
-def entries_of(job: Job, part: int) -> tuple[Entries, Floats]:
-    """Return the entries of a part's postings, and their heads."""
-    arrays = job.load_all(entries_in(part))
-    return Entries(arrays["vectors"], arrays["starts"], arrays["primary"]), arrays["heads"]
+def entries_of(job: Job, part: int) -> Entries:
+    """Return the entries of a part's postings."""
+    return Entries(**job.load_all(entries_in(part), "vectors", "starts", "primary"))
+
+
+def heads_under(job: Job, part: int) -> Floats:
+    """Return the heads of a part's postings."""
+    return job.load_all(entries_in(part), "heads")["heads"]
+
+
+def sizes_of(job: Job, part: int) -> tuple[Counts, Counts]:
+    """Return how many entries each of a part's postings has, and how many primary ones."""
+    arrays = job.load_all(entries_in(part), "starts", "primary")
+    return np.diff(arrays["starts"]), arrays["primary"]
 
 
 def entries_in(part: int) -> str:
@@ -160,21 +222,33 @@ def holders_of(job: Job, places: NDArray[np.int64]) -> NDArray[np.uint32]:
 
     The one that a vector is nearest to first, then the others; NOBODY beyond the last, and for -1.
     """
-    distinct = np.unique(places[places >= 0])
-    wanted = np.zeros(job.n, bool)
-    wanted[distinct] = True
-    runs, first = [], 0
+    distinct, first = np.unique(places[places >= 0]), 0
+    found = [np.empty(0, np.uint64)]
     for part in job.filled:
-        entries, heads = entries_of(job, part)
-        sizes = np.diff(entries.starts)
-        under = np.repeat(np.arange(first, first + len(heads)), sizes)
-        is_copy = place_in_run(sizes) >= np.repeat(entries.primary, sizes)
-        mine = wanted[entries.vectors]
-        runs.append(np.stack([under[mine], is_copy[mine], entries.vectors[mine]]))
-        first += len(heads)
-    every = np.concatenate(runs, axis=1)
-    under, _, place = every[:, np.lexsort(every)]
-    row, count = np.searchsorted(distinct, place), np.unique(place, return_counts=True)[1]
+        entries = entries_of(job, part)
+        found.append(holding(entries, distinct, first))
+        first += len(entries.primary)
+    every = np.sort(np.concatenate(found))
+    row, holder = every >> ROW, (every & LOW).astype(np.uint32)
+    column = place_in_run(np.bincount(row.astype(np.int64), minlength=len(distinct)))
     holders = np.full((len(distinct) + 1, job.config.max_copies), NOBODY)
-    holders[row, place_in_run(count)] = under
+    holders[row, column] = holder
     return holders[np.where(places < 0, len(distinct), np.searchsorted(distinct, places))]
+
+
+def holding(entries: Entries, places: NDArray[np.int64], first: int) -> NDArray[np.uint64]:
+    """Return which postings hold some of the places, in words that sort as `holders_of` wants.
+
+    A word has the number of the place among all, whether it is a copy, and the posting.
+
+    places  ascending
+    first   number of the first posting
+    """
+    at = np.searchsorted(places, entries.vectors)
+    held = np.flatnonzero(places[np.minimum(at, len(places) - 1)] == entries.vectors)
+    posting = np.searchsorted(entries.starts, held, side="right") - 1
+    is_copy = held - entries.starts[posting] >= entries.primary[posting]
+    words = at[held].astype(np.uint64) << ROW
+    words |= is_copy.astype(np.uint64) << COPY
+    words |= (first + posting).astype(np.uint64)
+    return words

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import posting
+from longspan.indexer.planning.portions import POSTINGS
 from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Advance
 from longspan.indexer.running.workers import Workers
-from longspan.indexer.stages.entries import Entries, entries_of
+from longspan.indexer.stages.entries import Entries, entries_of, sizes_of
 from longspan.indexer.stages.partrows import PartRows
 from longspan.indexer.stages.rows import FINAL, NUMBER
 from longspan.indexer.store import postings as store
@@ -27,7 +28,6 @@ from longspan.indexer.store.codec import FIRST
 from longspan.indexer.store.layout import DIRECTORY, shard_name
 from longspan.indexer.store.space import inverse_norms
 
-TOGETHER = 1 << 20  # bytes of postings that are made together
 SHARD = 1 << 30  # bytes of postings in a shard, about; a part is never split
 NO_NORMS = np.empty(0, np.float32)
 RECORDS = "records.npy"
@@ -55,11 +55,10 @@ def measure(job: Job) -> None:
     """Write the directory as far as it is known before the postings are: counts and pages."""
     records = []
     for part in job.filled:
-        entries, _ = entries_of(job, part)
-        record = np.zeros(len(entries.primary), store.RECORD)
-        record["count"] = np.diff(entries.starts)
-        record["primary"] = entries.primary
-        record["pages"] = job.form.pages(entries.primary, record["count"] - entries.primary)
+        count, primary = sizes_of(job, part)
+        record = np.zeros(len(primary), store.RECORD)
+        record["count"], record["primary"] = count, primary
+        record["pages"] = job.form.pages(primary, count - primary)
         records.append(record)
     job.save(RECORDS, np.concatenate(records))
 
@@ -97,12 +96,12 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
     low, high = int(first[parts[0]]), int(first[parts[-1] + 1])
     records = np.array(job.load(RECORDS)[low:high])
     number = job.load(NUMBER)
-    step = max(1, TOGETHER // (job.dials.posting_pages * store.PAGE))
+    step = max(1, POSTINGS // (job.dials.posting_pages * store.PAGE))
     codes = open_vectors(job.draft / FIRST) if job.form.groups else None
 
     def made() -> Iterator[list[bytes]]:
         for part in parts:
-            entries, vectors = entries_of(job, part)[0], PartRows.read(job, part)
+            entries, vectors = entries_of(job, part), PartRows.read(job, part)
             source = Source(job, entries, vectors, int(first[part]), number, codes)
             count = len(source.entries.primary)
             steps = [range(at, min(at + step, count)) for at in range(0, count, step)]

@@ -6,9 +6,10 @@ So a row's number and its place on disk go together. Every posting has a row of 
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.indexer.planning.portions import NAMED
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages.cluster import tree_of
-from longspan.indexer.stages.entries import PIECES, entries_of
+from longspan.indexer.stages.entries import PIECES, entries_of, heads_under
 from longspan.indexer.stages.staging import ORIGIN
 from longspan.indexer.stages.tree import with_heads
 from longspan.indexer.store import heads as store_heads
@@ -19,29 +20,26 @@ HEADS = "settled.npy"  # the heads of the index, before they are rounded
 STARTS = "starts.npy"  # the first row of each posting
 FINAL = "final.npz"
 NAMES = "names.npy"
-AT_ONCE = 1 << 20  # ids
 
 
 def number(job: Job) -> None:
     """Write the rows' places and ids, the heads and their tree, and where each part begins."""
-    order, number = np.empty((2, job.n), np.uint32)
-    first_row, first_head = np.zeros((2, job.parts + 1), np.int64)
-    primary = []
-    for part in job.filled:
-        entries, _ = entries_of(job, part)
-        own, row = entries.order, first_row[part]
-        first_row[part + 1 :] += len(own)
-        first_head[part + 1 :] += len(entries.primary)
-        order[row : row + len(own)] = own
-        number[own] = np.arange(row, row + len(own))
-        primary.append(entries.primary)
-    job.save(ORDER, order)
-    job.save(NUMBER, number)
-    del number
-    save_ids(job, order)
+    rows, heads = np.zeros((2, job.parts), np.int64)
+    number, row, primary = job.create(NUMBER, np.uint32, (job.n,)), 0, []
+    with job.writing(job.work / ORDER, np.uint32, (job.n,)) as write:
+        for part in job.filled:
+            entries = entries_of(job, part)
+            own = entries.order
+            write(own)
+            number[own] = np.arange(row, row + len(own), dtype=np.uint32)
+            primary.append(entries.primary.astype(np.uint32))
+            rows[part], heads[part], row = len(own), len(primary[-1]), row + len(own)
+    number.flush()
+    first_row, first_head = (np.concatenate([[0], np.cumsum(each)]) for each in (rows, heads))
+    save_ids(job, job.load(ORDER))
     save_heads(job, first_head)
     sizes = np.concatenate(primary)
-    job.save(STARTS, np.cumsum(sizes) - sizes)
+    job.save(STARTS, np.cumsum(sizes, dtype=np.int64) - sizes)
     levels = np.array(save_tree(job))
     job.save_all(FINAL, first_row=first_row, first_head=first_head, levels=levels)
 
@@ -51,7 +49,7 @@ def save_heads(job: Job, first: NDArray[np.int64]) -> None:
     shape = (int(first[-1]), job.space.width)
     with job.writing(job.work / HEADS, np.float32, shape) as write:
         for part in job.filled:
-            write(entries_of(job, part)[1])
+            write(heads_under(job, part))
 
 
 def save_ids(job: Job, order: NDArray[np.uint32]) -> None:
@@ -59,15 +57,15 @@ def save_ids(job: Job, order: NDArray[np.uint32]) -> None:
     origin = job.load(ORIGIN)
     names = job.load(NAMES) if (job.work / NAMES).exists() else None
     with job.writing(job.draft / IDS, np.int64, (job.n,)) as write:
-        for start in range(0, job.n, AT_ONCE):
-            rows = origin[order[start : start + AT_ONCE]]
+        for start in range(0, job.n, NAMED):
+            rows = origin[order[start : start + NAMED]]
             write(rows if names is None else names[rows])
 
 
 def save_tree(job: Job) -> list[int]:
     """Write heads and tree into the index; return the nodes of each level."""
     tree = tree_of(job)
-    children = np.add.reduceat(job.load(PIECES)[0], tree.family[:-1])
+    children = np.add.reduceat(job.load(PIECES), tree.family[:-1], dtype=np.int64)
     levels, sizes = with_heads(tree.levels, tree.sizes, job.load(HEADS), children)
     store_heads.save(job.draft, levels, sizes, job.space)
     return [len(level) for level in levels]
@@ -75,7 +73,12 @@ def save_tree(job: Job) -> list[int]:
 
 def heads_of(job: Job, first: int, last: int) -> NDArray[np.float32]:
     """Return the heads [first, last) as they are stored in the index."""
-    return job.space.round_heads(job.load(HEADS)[first:last]).astype(np.float32)
+    return as_stored(job, job.load(HEADS)[first:last])
+
+
+def as_stored(job: Job, heads: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return heads as the index has them, rounded."""
+    return job.space.round_heads(heads).astype(np.float32)
 
 
 def under_which(job: Job, rows: NDArray[np.int64]) -> NDArray[np.int64]:

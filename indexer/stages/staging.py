@@ -7,37 +7,30 @@ read in order, fits into memory whatever the input's size.
 
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from longspan.indexer.planning.portions import ROUTE, TRAIN
 from longspan.indexer.running.job import BOUNDS, STAGED, Job
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest
 from longspan.indexer.store.whole import naming, write_at
 from longspan.indexer.tools.writer import copy, writing
 
-TRAIN = 256  # vectors a centre that its training sees at most, as in faiss
-ROUTE = 2 << 20  # values of the vectors that are routed at once
-CHUNK = 32 << 20  # bytes of the input that are one unit
-
-TOP, ORIGIN = "top.npy", "origin.npy"
+TOP, ORIGIN, RUNS = "top.npy", "origin.npy", "runs.npy"
 SHARED = "shared.npy"  # a copy of an input that only the process that opened it can read
 
 
 def chunks_of(job: Job) -> range:
     """Return the units of the input."""
-    return range(ceil(job.n / chunk_rows(job)))
-
-
-def chunk_rows(job: Job) -> int:
-    """Return the vectors of a unit of the input."""
-    return max(1, CHUNK // job.form.row_bytes)
+    return range(ceil(job.n / job.chunk))
 
 
 def rows_of(job: Job, chunk: int) -> tuple[int, int]:
     """Return the first and the last row, plus one, of a unit of the input."""
-    rows = chunk_rows(job)
-    return chunk * rows, min((chunk + 1) * rows, job.n)
+    return chunk * job.chunk, min((chunk + 1) * job.chunk, job.n)
 
 
 def vectors_of(job: Job, chunk: int) -> int:
@@ -65,35 +58,52 @@ def train(job: Job) -> None:
     rows = np.sort(rng.choice(job.n, count, replace=False))
     sample = job.space.lift(vectors.gather(rows))
     mean = sample.mean(axis=0)
-    job.save(TOP, balanced_kmeans(sample - mean, job.parts, rng) + mean)
+    sample -= mean
+    job.save(TOP, balanced_kmeans(sample, job.parts, rng) + mean)
 
 
 def route(job: Job, chunk: int) -> None:
     """Write the part of every vector of a unit of the input."""
     vectors, top = job.input, np.asarray(job.load(TOP))
     mean = top.mean(axis=0)
+    centres = top - mean
     start, stop = rows_of(job, chunk)
     labels = np.empty(stop - start, np.uint32)
     step = max(1, ROUTE // job.space.width)
     for at in range(start, stop, step):
         to = min(at + step, stop)
-        labels[at - start : to - start] = cheapest(
-            job.space.lift(vectors.rows(at, to)) - mean, top - mean
-        )
+        lifted = job.space.lift(vectors.rows(at, to))
+        lifted -= mean
+        labels[at - start : to - start] = cheapest(lifted, centres)
     vectors.release(start, stop)
     job.save(labels_of(chunk), labels)
 
 
 def lay_out(job: Job) -> None:
     """Decide where the vectors of each unit of the input go; make the files for them."""
-    counts = np.array(
-        [np.bincount(job.load(labels_of(chunk)), minlength=job.parts) for chunk in chunks_of(job)]
-    )
-    bounds = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+    sizes = sum(counts_of(job, chunk) for chunk in chunks_of(job))
+    bounds = np.concatenate([[0], np.cumsum(sizes)])
     job.save(BOUNDS, bounds)
-    job.save("runs.npy", bounds[:-1] + np.cumsum(counts, axis=0) - counts)
+    save_runs(job, bounds[:-1].copy())
     job.create(STAGED, job.input.dtype.type, (job.n, job.space.dim))
     job.create(ORIGIN, np.uint32, (job.n,))
+
+
+def counts_of(job: Job, chunk: int) -> NDArray[np.int64]:
+    """Return how many vectors of a unit of the input go to each part."""
+    return np.bincount(job.load(labels_of(chunk)), minlength=job.parts)
+
+
+def save_runs(job: Job, begin: NDArray[np.int64]) -> None:
+    """Write where the vectors of each unit of the input begin in each part, (chunks, parts).
+
+    begin  (parts,)  where the first unit's do; it is changed
+    """
+    shape = (len(chunks_of(job)), job.parts)
+    with job.writing(job.work / RUNS, np.int64, shape) as write:
+        for chunk in chunks_of(job):
+            write(begin)
+            begin += counts_of(job, chunk)
 
 
 def place(job: Job, chunk: int) -> None:
@@ -102,24 +112,32 @@ def place(job: Job, chunk: int) -> None:
     All units write into the same two files, which machines that share a disk over a network must
     not: NFS may write a page back whole, with what another has written in it meanwhile undone.
     """
-    vectors, labels, runs = (
-        job.input,
-        job.load(labels_of(chunk)),
-        job.load("runs.npy"),
-    )
-    start, stop = rows_of(job, chunk)
-    order = np.argsort(labels, kind="stable")
+    labels, runs = job.load(labels_of(chunk)), job.load(RUNS)[chunk]
+    start, _ = rows_of(job, chunk)
+    order = np.argsort(labels, kind="stable").astype(np.uint32)
     found, first = np.unique(labels[order], return_index=True)
-    rows = vectors.rows(start, stop)[order]
-    origin = (order + start).astype(np.uint32)
-    vectors.release(start, stop)
+    rows, origin = in_order(job, chunk, order), order + np.uint32(start)
     for name, values in ((STAGED, rows), (ORIGIN, origin)):
         with naming(job.work / name), (job.work / name).open("r+b") as file:
             at = data_offset(job, name)
             each = values.nbytes // len(values)
             for part, run in zip(found.tolist(), np.split(values, first[1:]), strict=True):
-                write_at(file.fileno(), at + int(runs[chunk, part]) * each, run)
+                write_at(file.fileno(), at + int(runs[part]) * each, run)
         job.written.add(job.work / name)
+
+
+def in_order(job: Job, chunk: int, order: NDArray[np.uint32]) -> NDArray[Any]:
+    """Return the vectors of a unit of the input in some order, which has each once."""
+    vectors, (start, stop) = job.input, rows_of(job, chunk)
+    place = np.empty(len(order), np.uint32)
+    place[order] = np.arange(len(order), dtype=np.uint32)
+    rows = np.empty((len(order), vectors.dim), vectors.dtype)
+    step = max(1, ROUTE // vectors.dim)  # what cannot be viewed is copied, some at a time
+    for at in range(start, stop, step):
+        some = slice(at - start, at - start + step)
+        rows[place[some]] = vectors.rows(at, min(at + step, stop))
+    vectors.release(start, stop)
+    return rows
 
 
 def data_offset(job: Job, name: str) -> int:

@@ -31,8 +31,7 @@ def save(
     levels  centres (nodes, width) float32 of each level, the heads last
     sizes   children of each node, for every level but the last
     """
-    inner = np.concatenate([*levels[:-1], np.empty((0, space.width), np.float32)])
-    children = len(levels[0]) + np.cumsum([0, *(int(k) for level in sizes for k in level)])
+    children = len(levels[0]) + np.cumsum(np.concatenate([[0], *sizes]))
     heads, shape = levels[-1], (len(levels[-1]), space.width)
     path = directory / HEADS
     with (
@@ -42,7 +41,8 @@ def save(
     ):
         for start in range(0, len(heads), AT_ONCE):
             write(space.round_heads(heads[start : start + AT_ONCE]))
-    save_array(directory / TREE, space.round_heads(inner))
+    inner = np.concatenate([space.round_heads(level) for level in levels[:-1]])
+    save_array(directory / TREE, inner)
     save_array(directory / CHILDREN, children.astype(np.uint32))
 
 

@@ -12,6 +12,7 @@ import mmap
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 
 import lmdb
@@ -29,6 +30,8 @@ LOCATE = 8192  # values whose pages are touched before the file is opened afresh
 ENGINE = 0  # py-lmdb 3 carries two engines; 0 is LMDB 0.9, data format 1
 
 # The directory: one record a posting, in key order. `checksum` is the CRC-32 of the whole value.
+Pair = tuple[bytes, bytes]  # a key and its value
+
 RECORD = np.dtype(
     [("offset", "<u8"), ("count", "<u4"), ("primary", "<u4"), ("checksum", "<u4"), ("pages", "<u4")]
 )
@@ -44,26 +47,31 @@ def key(head: int) -> bytes:
     return head.to_bytes(4, "big")
 
 
-def batches(postings: Iterable[bytes], size: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield (number of the first posting, postings) of about size bytes each."""
-    batch: list[bytes] = []
-    first = held = 0
-    for posting in postings:
-        batch.append(posting)
-        held += len(posting)
+def batches(pairs: Iterator[Pair], size: int) -> Iterator[Iterator[Pair]]:
+    """Yield keys and values in batches of about size bytes, none of them held."""
+    for first in pairs:
+        yield batch(chain([first], pairs), size)
+
+
+def batch(pairs: Iterable[Pair], size: int) -> Iterator[Pair]:
+    """Yield the first keys and values, until the values have size bytes."""
+    held = 0
+    for pair in pairs:
+        yield pair
+        held += len(pair[1])
         if held >= size:
-            yield first, batch
-            first, batch, held = first + len(batch), [], 0
-    if batch:
-        yield first, batch
+            return
 
 
-def load(path: Path, head: int, postings: Iterable[bytes], pages: int, batch: int = BATCH) -> None:
+def load(
+    path: Path, head: int, postings: Iterable[bytes], pages: int, transaction: int = BATCH
+) -> None:
     """Write the postings of head, head + 1, ..., or other values, into a new LMDB file at path.
 
-    pages  how many they take together; OSError when the disk is full
-    batch  bytes a transaction
+    pages        how many they take together; OSError when the disk is full
+    transaction  bytes a transaction, which LMDB holds until its end
     """
+    keyed = ((key(number), value) for number, value in enumerate(postings, start=head))
     path.unlink(missing_ok=True)  # left by a build that was cut off
     # The B-tree adds under 1 % to values of a page or more.
     # LMDB's page is the system's, which may be larger than ours.
@@ -76,9 +84,8 @@ def load(path: Path, head: int, postings: Iterable[bytes], pages: int, batch: in
             )
         ) as env,
     ):
-        for first, values in batches(postings, batch):
+        for pairs in batches(keyed, transaction):
             with env.begin(write=True) as txn, txn.cursor() as cursor:
-                pairs = ((key(head + first + i), value) for i, value in enumerate(values))
                 cursor.putmulti(pairs, append=True)
         env.sync(True)
 

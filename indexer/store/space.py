@@ -28,6 +28,7 @@ DTYPES = {
 MOST_SQUARE = 1.6e37
 # The least norm that has a cosine: below it the square of a float32 is lost to rounding.
 LEAST_NORM = 1e-15
+LIFTED = 1 << 18  # values that are lifted together: 1 MiB beside those that are returned
 MOST_DIMS = 16_384  # up to 32,768 the integer kernels cannot overflow
 
 
@@ -56,14 +57,18 @@ class HeadSpace:
 
     def lift(self, vectors: NDArray[Any]) -> Floats:
         """Return base vectors (n, dim) in the head space, (n, width) float32."""
-        floats: Floats = vectors.astype(np.float32)
-        if self.metric == "cosine":
-            floats /= np.linalg.norm(floats, axis=1, keepdims=True)
-        elif self.metric == "ip":
-            missing = self.radius**2 - np.einsum("ij,ij->i", floats, floats, dtype=np.float64)
-            last = np.sqrt(np.maximum(missing, 0.0)).astype(np.float32)
-            floats = np.concatenate([floats, last[:, None]], axis=1)
-        return floats
+        lifted = np.empty((len(vectors), self.width), np.float32)
+        step = max(1, LIFTED // self.width)
+        for at in range(0, len(vectors), step):
+            floats = vectors[at : at + step].astype(np.float32)
+            some = lifted[at : at + step]
+            some[:, : self.dim] = floats
+            if self.metric == "cosine":
+                some /= np.linalg.norm(floats, axis=1, keepdims=True)
+            elif self.metric == "ip":
+                missing = self.radius**2 - np.einsum("ij,ij->i", floats, floats, dtype=np.float64)
+                some[:, self.dim] = np.sqrt(np.maximum(missing, 0.0))
+        return lifted
 
     def lift_queries(self, queries: NDArray[Any]) -> NDArray[Any]:
         """Return queries (nq, dim) in the head space, in the type its kernels want."""

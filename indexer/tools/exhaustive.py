@@ -22,11 +22,12 @@ from threadpoolctl import threadpool_limits
 from longspan.indexer.errors import BadFile
 from longspan.indexer.reader import Vectors
 from longspan.indexer.running.progress import Advance
+from longspan.indexer.running.workers import Workers
 
 Floats = NDArray[Any]
 Rows = NDArray[np.int64]
-CHUNK_BYTES = 32 << 20  # of rows in float32
-SCORED_AT_ONCE = 4 << 20  # distances in float64: 32 MiB
+CHUNK_BYTES = 32 << 20  # of rows as they are scored
+SCORED_AT_ONCE = 1 << 20  # distances in float64: 8 MiB
 # faiss scores smaller batches without BLAS, at 7 instead of 55 GFLOP/s. The unit was queries, and
 # is queries * dim since 1.15, whose 128,000 leaves 1,000 queries of 96 dims on the slow side.
 BLAS_FROM = 20
@@ -53,14 +54,14 @@ def scan(
     asked = queries.astype(precision)
     if metric == "cosine":
         asked = asked / lengths(asked)[:, None].astype(precision)
-    step = max(1, CHUNK_BYTES // (4 * base.dim))
+    step = max(1, CHUNK_BYTES // (np.dtype(precision).itemsize * base.dim))
 
     def scan_chunk(start: int) -> tuple[Rows, Floats, float]:
         stop = min(start + step, base.n)
-        chunk = base.rows(start, stop).astype(precision, copy=False)
+        chunk = base.rows(start, stop).astype(precision, copy=metric == "cosine")
         norms = np.zeros(1) if metric == "l2" else lengths(chunk)
         if metric == "cosine":
-            chunk = _unit(base, chunk, norms, start)
+            _make_unit(base, chunk, norms, start)
         rows, distances = nearest(asked, chunk, min(count, len(chunk)), metric)
         base.release(start, stop)
         advance(stop - start)
@@ -72,7 +73,8 @@ def scan(
     # The number of OpenMP threads belongs to the thread that sets it: it ends with the pool.
     one_thread_each = ThreadPoolExecutor(workers, "truth", faiss.omp_set_num_threads, (1,))
     with one_thread_each as pool, threadpool_limits(1, "blas"), _faiss_uses_blas():
-        for more_rows, more_distances, norm in pool.map(scan_chunk, range(0, base.n, step)):
+        chunks = Workers(pool, workers).each(scan_chunk, range(0, base.n, step), ahead=1)
+        for more_rows, more_distances, norm in chunks:
             rows = np.hstack((rows, more_rows))
             distances = np.hstack((distances, more_distances))
             rows, distances = _best(rows, distances, count)
@@ -138,9 +140,8 @@ def _faiss_uses_blas() -> Iterator[None]:
         faiss.cvar.distance_compute_blas_threshold = before
 
 
-def _unit(base: Vectors, chunk: Floats, norms: Floats, start: int) -> Floats:
+def _make_unit(base: Vectors, chunk: Floats, norms: Floats, start: int) -> None:
     if not norms.all():
         row = start + int(norms.argmin())
         raise BadFile(f"{base.path}: row {row} is all zeros, which has no direction for cosine")
-    unit: Floats = chunk / norms[:, None].astype(chunk.dtype)
-    return unit
+    chunk /= norms[:, None].astype(chunk.dtype)

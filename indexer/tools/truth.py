@@ -30,7 +30,7 @@ from longspan.indexer.tools.exhaustive import (
 Doubles = NDArray[np.float64]
 
 QUERIES_AT_ONCE = 1 << 14  # their candidates take about 30 MiB at k = 100
-RESCORED_AT_ONCE = 4 << 20  # values in float64: 32 MiB
+RESCORED_AT_ONCE = 1 << 20  # values in float64: 8 MiB
 HALF_ULP = 2.0**-24  # of float32: the largest relative error of one operation
 # Of the median true distance; below it float32 scores differ by rounding alone. Not of the largest:
 # by inner product one long vector would make it so great that every answer is right.

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from longspan.indexer.errors import BadConfig
-from longspan.indexer.planning.pace import speed
 from longspan.indexer.sizes import parse_size
+from longspan.indexer.tools.speed import speed
 
 TRANSFER = 1 / 3  # of the time of a 4-KB read among many, where no more is known of a disk
 

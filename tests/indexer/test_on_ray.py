@@ -20,9 +20,10 @@ from ray.cluster_utils import Cluster
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile, DoesNotFit, LongspanError
+from longspan.indexer.planning import portions
 from longspan.indexer.running import on_ray, ray_cluster
 from longspan.indexer.running.job import Job
-from longspan.indexer.stages import cluster, pack, staging
+from longspan.indexer.stages import cluster, pack
 from longspan.indexer.store.manifest import NAME as MANIFEST
 from tests.builds import content, cut_off
 from tests.cli.command import longspan
@@ -36,7 +37,7 @@ CHUNK, SHARD = 64_000, 1 << 18  # bytes: several units of the input, and several
 
 def cut_small() -> None:
     """Cut a build into more units than so few vectors are worth."""
-    staging.CHUNK, pack.SHARD = CHUNK, SHARD
+    portions.CHUNK, pack.SHARD = CHUNK, SHARD
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def here(nodes: Cluster) -> Iterator[None]:
     hook = {"worker_process_setup_hook": cut_small}
     ray.init(nodes.address, runtime_env=hook, log_to_driver=False, logging_level=ERROR)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(staging, "CHUNK", CHUNK)
+        patch.setattr(portions, "CHUNK", CHUNK)
         patch.setattr(pack, "SHARD", SHARD)
         yield
     ray.shutdown()

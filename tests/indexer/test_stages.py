@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadConfig
-from longspan.indexer.planning import dials
+from longspan.indexer.planning import dials, portions
 from longspan.indexer.planning.form import Form
 from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.running.job import Job
@@ -79,7 +79,7 @@ def test_fewer_vectors_than_centres_are_the_centres() -> None:
 def test_staging_keeps_every_vector_with_its_number_and_equal_parts_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "CHUNK", 4000)  # several units of the input
+    monkeypatch.setattr(portions, "CHUNK", 4000)  # several units of the input
     job = job_for(tmp_path, clusters(np.random.default_rng(5)).base, heads=400)
     stage(job)
     assert len(staging.chunks_of(job)) > 3
@@ -135,14 +135,16 @@ def test_what_is_stored_under_heads_that_went_is_forgotten_and_the_rest_renumber
 
 def test_a_crowded_head_becomes_several_even_when_all_its_vectors_are_equal() -> None:
     assert entries.pieces_of(np.array([0, 1, 3, 4, 10]), 3).tolist() == [0, 1, 1, 2, 4]
-    pieces = entries.cut(np.ones((10, 2), np.float32), 4)
+    pieces = list(entries.cut(entries.Crowd(np.ones((10, 2), np.float32).__getitem__, 10, 16), 4))
     assert [len(rows) for _, rows in pieces] == [3, 3, 2, 2]
     assert sorted(np.concatenate([rows for _, rows in pieces])) == list(range(10))
 
 
-def test_pieces_of_a_split_lie_along_its_spread() -> None:
+@pytest.mark.parametrize("at_hand", [1, 4, 9])
+def test_pieces_of_a_split_lie_along_its_spread(at_hand: int) -> None:
     line = np.stack([np.arange(9), np.zeros(9)], axis=1).astype(np.float32)
-    pieces = entries.cut(line[[4, 0, 8, 2, 6, 1, 7, 3, 5]], 3)
+    line = line[[4, 0, 8, 2, 6, 1, 7, 3, 5]]
+    pieces = entries.cut(entries.Crowd(line.__getitem__, 9, at_hand), 3)
     assert sorted(head[0] for head, _ in pieces) == [1.0, 4.0, 7.0]
 
 
@@ -187,7 +189,7 @@ def test_the_holders_of_a_vector_are_the_postings_that_it_is_in(tmp_path: Path) 
     np.testing.assert_array_equal(holders[0, 0], holders[1, 1])
     lists = [
         made.of(posting).tolist()
-        for made in (entries.entries_of(job, part)[0] for part in job.filled)
+        for made in (entries.entries_of(job, part) for part in job.filled)
         for posting in range(len(made.primary))
     ]
     for place, found in zip(places.ravel(), holders.reshape(6, -1), strict=True):

@@ -1,0 +1,21 @@
+"""How much a stage has at hand at once: what its memory is planned by, and some of its time."""
+
+TRAIN = 256  # vectors a centre that its training sees at most, as in faiss
+ROUNDS = 8  # of balanced k-means
+DISTANCES = 2 << 20  # of vectors and centres that are held at once: 8 MiB
+ROUTE = 2 << 20  # values of the vectors that are routed at once
+CHUNK = 32 << 20  # bytes of the input that are one unit,
+CHUNK_ROWS = 1 << 20  # ... and no more vectors than these
+CANDIDATES = 1500  # heads a vector is compared with: 2,300 found no better copies
+NEAREST = 4  # times max_copies: nearest heads that the closure chooses from
+COMPARED = CANDIDATES + CANDIDATES // 8  # ... and those that come with the last of them
+TOGETHER = 4096  # vectors of a group that are compared at once: 26 MiB of distances,
+GROUPS = 2  # ... and no more than so many mean groups have
+CROWD = 4 << 20  # values of a head's vectors that are lifted together when it is cut
+NAMED = 1 << 20  # ids that are brought into the order of the rows at once
+SAMPLE = 65_536  # vectors that the books of a codec are trained on: 256 a point
+ENCODED = 1 << 20  # values of the vectors that are coded together
+POSTINGS = 1 << 20  # bytes of postings that are made together
+RANKED = 256  # heads ranked in calibration at first
+MOST_RANKED = 4096
+MOST_DEPTH = 600  # candidates of a calibration query
