@@ -69,6 +69,17 @@ def aligned(pairs: Mapping[str, object]) -> list[str]:
     return [f"{name:<{width}}  {value}" for name, value in pairs.items()]
 
 
+def cell(value: Any) -> str:
+    """Return a figure as a person reads it: four digits, more only before the point."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def _failed(message: str, code: int) -> int:
     click.echo(f"error: {' '.join(message.splitlines())}", err=True)
     return code

@@ -15,6 +15,7 @@ Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)  # whether it exists, the reader says: its errors say more
 SOURCE = click.STRING  # a path or a URL, whose two slashes a Path would fold
+recall = click.FloatRange(0, 1, min_open=True)
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 metric = click.option(

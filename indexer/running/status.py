@@ -10,18 +10,23 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from longspan.indexer.errors import BadFile, LongspanError
 from longspan.indexer.running.proc import own_memory
-from longspan.indexer.running.progress import SILENT, Advance, Progress, Stage
+from longspan.indexer.running.progress import SILENT, Advance, Progress, Stage, Terminal
 
 SECONDS_BETWEEN_WRITES = 1.0
 OF_A_STAGE = ("done", "total", "unit", "percent", "rate", "seconds_left")
 BEGIN = b'{"state": "'  # of every status file, and of hardly any other
+
+
+def progress_for(status: Path | None, index: Path) -> AbstractContextManager[Progress]:
+    """Give the progress of a build: on the terminal, and in a status file when one is named."""
+    return status_file(status, index, Terminal()) if status else nullcontext(Terminal())
 
 
 @contextmanager

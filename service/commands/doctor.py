@@ -32,6 +32,3 @@ def doctor(ctx: click.Context, path: Path, as_json: bool) -> None:
     report = examine_all(path)
     emit(report.as_dict(), lines(report), as_json)
     ctx.exit(0 if report.usable else CHECK_FAILED)
-
-
-VERBS = (doctor,)

@@ -7,13 +7,20 @@ from collections.abc import Sequence
 
 import click
 
-from longspan.indexer.commands import cli as indexer
-from longspan.indexer.commands import cli_vectors
+from longspan.indexer.commands.build import build
 from longspan.indexer.commands.console import EXIT_CODES, InOrder, run
-from longspan.service.commands import doctor as cli_doctor
-from longspan.service.commands import plan as cli_plan
-from longspan.service.commands import search as cli_search
-from longspan.service.commands import serve as cli_serve
+from longspan.indexer.commands.convert import convert
+from longspan.indexer.commands.info import info
+from longspan.indexer.commands.merge import merge
+from longspan.indexer.commands.truth import truth
+from longspan.indexer.commands.verify import verify
+from longspan.service.commands.bench import bench
+from longspan.service.commands.doctor import doctor
+from longspan.service.commands.health import health
+from longspan.service.commands.plan import plan
+from longspan.service.commands.quickstart import quickstart
+from longspan.service.commands.search import search
+from longspan.service.commands.serve import serve
 
 
 @click.group(
@@ -32,15 +39,10 @@ def longspan() -> None:
     """
 
 
-for verb in (
-    cli_serve.quickstart,
-    *cli_plan.VERBS,
-    *indexer.VERBS,
-    *cli_search.VERBS,
-    *cli_serve.VERBS,
-    *cli_vectors.VERBS,
-    *cli_doctor.VERBS,
-):
+MAKING = (quickstart, plan, build, truth, info, verify)
+ASKING = (search, bench, serve, health)
+BESIDES = (convert, merge, doctor)
+for verb in (*MAKING, *ASKING, *BESIDES):
     longspan.add_command(verb)
 
 

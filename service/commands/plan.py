@@ -101,6 +101,3 @@ def shape_read(source: str, metric: str, config: "BuildConfig", tmp: Path | None
 
     vectors = open_vectors(source, tmp, Terminal())
     return shape_of(vectors.n, HeadSpace(metric, vectors.dtype_name, vectors.dim), config)
-
-
-VERBS = (plan,)

@@ -1,4 +1,4 @@
-"""The verbs that ask an index from a file of queries: search, bench."""
+"""The verb that asks an index from a file of queries: search."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from longspan.indexer.commands import flags
-from longspan.indexer.commands.console import CHECK_FAILED, aligned, emit
+from longspan.indexer.commands.console import aligned, cell, emit
 from longspan.service.search.request import SearchRequest, settings
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from longspan.service.search.answer import Found
     from longspan.service.search.index import Index
 
-RECALL = click.FloatRange(0, 1, min_open=True)
 LINES = ".jsonl"  # the answers file that holds payload
 QUERIES_AT_ONCE = 256  # a batch, one native call: enough to ask ahead, few enough to share out
 
@@ -30,7 +29,7 @@ def settings_of_search(verb: flags.Verb) -> flags.Verb:
         if spec.name in ("stats", "include"):  # stats are always printed, include has a flag
             continue
         flag = f"--{spec.name.replace('_', '-')}" if len(spec.name) > 1 else f"-{spec.name}"
-        kind = RECALL if spec.name == "recall" else flags.value_type(spec.type)
+        kind = flags.recall if spec.name == "recall" else flags.value_type(spec.type)
         text = flags.sentence(spec.metadata["help"])
         if kind is int:
             text += " [{low:,} to {high:,}]".format(**spec.metadata)
@@ -105,76 +104,6 @@ def search(
     emit(record, search_summary(record), as_json)
 
 
-@click.command()
-@click.argument("index", type=flags.PATH)
-@click.option(
-    "--queries", metavar="FILE", type=flags.SOURCE, required=True, help="A file of vectors."
-)
-@click.option("--truth", type=flags.PATH, required=True, help="Their true neighbours.")
-@click.option("-k", type=int, default=10, show_default=True, help="Neighbours of each query.")
-@click.option(
-    "--recall", "recalls", type=flags.several(RECALL), default="0.9,0.95,0.99", show_default=True,
-    help="Targets, one after the other.",
-)  # fmt: skip
-@click.option(
-    "--threads", type=flags.several(click.IntRange(min=1)), default="1", show_default=True,
-    help="Threads that search at once, each one query at a time.",
-)  # fmt: skip
-@flags.serving_memory
-@click.option("--cold", is_flag=True, help="Start with none of the index in the page cache.")
-@click.option(
-    "--skip",
-    metavar="N",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Leave out the first queries.",
-)
-@click.option(
-    "--first", metavar="N", type=click.IntRange(min=1), help="Then use this many; default: all."
-)
-@click.option(
-    "--fail-under", type=float, metavar="MARGIN",
-    help="Exit with 3 when a recall less its target is below this, such as -0.01.",
-)  # fmt: skip
-@flags.tmp
-@flags.as_json
-@click.pass_context
-def bench(
-    ctx: click.Context,
-    index: Path,
-    queries: str,
-    truth: Path,
-    k: int,
-    recalls: list[float],
-    threads: list[int],
-    memory: int | None,
-    cold: bool,
-    skip: int,
-    first: int | None,
-    fail_under: float | None,
-    tmp: Path | None,
-    as_json: bool,
-) -> None:
-    """Measure the recall, speed and cost of INDEX.
-
-    Prints a line for each target and number of threads.
-
-    \b
-    longspan bench my-index --queries q.fbin --truth truth.ibin --recall 0.9,0.95 --threads 1,2
-    """
-    from longspan.service.tools.bench import run
-
-    missed = False
-    rows = run(
-        index, queries, truth, k, recalls, threads, cold,
-        memory=memory, first=first, skip=skip, tmp=tmp,
-    )  # fmt: skip
-    for number, row in enumerate(rows):
-        emit(row, table_lines(row, with_names=number == 0), as_json)
-        missed |= fail_under is not None and row["recall"] - row["recall_target"] < fail_under
-    ctx.exit(CHECK_FAILED if missed else 0)
-
-
 def answer_all(
     index: "Index",
     queries: "Vectors",
@@ -217,26 +146,6 @@ def search_summary(record: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def table_lines(row: dict[str, Any], with_names: bool) -> list[str]:
-    """Return one line of a table, below the names of its columns if asked."""
-    cells = {name: cell(value) for name, value in row.items()}
-    widths = {name: max(len(name), 9) for name in row}
-    names = "  ".join(f"{name:>{widths[name]}}" for name in row)
-    values = "  ".join(f"{text:>{widths[name]}}" for name, text in cells.items())
-    return [names, values] if with_names else [values]
-
-
-def cell(value: Any) -> str:
-    """Return a figure as a person reads it: four digits, more only before the point."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if not isinstance(value, int | float):
-        return str(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
 def _write_columns(output: Path, answers: list["Found"]) -> None:
     import numpy as np
 
@@ -255,6 +164,3 @@ def _write_lines(output: Path, answers: list["Found"], source: "Index | None") -
         for found in (one for part in answers for one in part.each()):
             payload = source.payload_of(found) if source else None
             file.writelines(map(line, by_query(found._replace(payload=payload))))
-
-
-VERBS = (search, bench)

@@ -1,27 +1,11 @@
-"""The verbs around the server: quickstart, serve, health."""
-
-from pathlib import Path
+"""The verb that answers over HTTP: serve."""
 
 import click
 
 from longspan.indexer.commands import flags
-from longspan.indexer.commands.console import FAILED, emit
+from longspan.indexer.commands.console import emit
 
 HOST, PORT = "127.0.0.1", 8000
-
-
-@click.command()
-@click.argument("directory", type=flags.PATH, default=Path("longspan-quickstart"))
-@click.option("--serve", is_flag=True, help="Start the server at the end.")
-def quickstart(directory: Path, serve: bool) -> None:
-    """Build, search and serve a small sample.
-
-    It lies in DIRECTORY, by default longspan-quickstart.
-    """
-    from longspan.indexer.running.progress import Terminal
-    from longspan.service.tools.quickstart.quickstart import quickstart as start
-
-    start(directory, serve, Terminal())
 
 
 @click.command()
@@ -53,22 +37,3 @@ def serve(
     if as_json:
         emit(record, [], as_json)
     serve_indexes(list(named.items()), host, port, workers, memory)
-
-
-@click.command()
-@click.argument("url", default=f"http://{HOST}:{PORT}")
-@flags.as_json
-@click.pass_context
-def health(ctx: click.Context, url: str, as_json: bool) -> None:
-    """Ask a server whether it is ready.
-
-    Exit code 0 when the server at URL is, 1 when it is not.
-    """
-    from longspan.service.http.process import health as is_ready
-
-    ready = is_ready(url)
-    emit({"url": url, "ready": ready}, [f"{url}: {'ready' if ready else 'not ready'}"], as_json)
-    ctx.exit(0 if ready else FAILED)
-
-
-VERBS = (serve, health)
