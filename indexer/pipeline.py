@@ -83,6 +83,7 @@ def build(
     threads = (threads if executor == LOCAL else None) or len(os.sched_getaffinity(0))
     budget = Budget(job, asked, bool(payload), memory_limit)
     budget.check()
+    budget.check_address_space(threads)
     if announce:
         announce(planned(job, asked, threads, speed(), memory_limit))
     place = publish.workplace(Path(index))

@@ -8,7 +8,10 @@ from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.planning import memory
 from longspan.indexer.planning.memory import Need
 from longspan.indexer.planning.plan import misfits
+from longspan.indexer.running import proc
 from longspan.indexer.running.job import Job
+
+A_THREAD = 72 << 20  # address space that a thread maps besides: its stack and its heap
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,12 @@ class Budget:
     def check(self) -> None:
         """Raise DoesNotFit when a stage may take more than the limit with one unit at work."""
         self._refuse(self.needs(None))
+
+    def check_address_space(self, threads: int) -> None:
+        """Raise DoesNotFit when `ulimit -v` leaves less than the stages map with some threads."""
+        needs = self.needs(None).values()
+        most = max(need.of(need.units(self.limit, threads)) for need in needs)
+        proc.check_address_space(most + (threads + 1) * A_THREAD)
 
     def at_once(self, stage: str, wanted: int) -> int:
         """Return how many units of a stage may be at work, at most as many as wanted.

@@ -1,8 +1,10 @@
 """What the kernel says of this process."""
 
+import resource
 from pathlib import Path
 
-from longspan.indexer.errors import LongspanError
+from longspan.indexer.errors import DoesNotFit, LongspanError
+from longspan.indexer.sizes import show_size
 
 STATUS = "/proc/self/status"
 
@@ -25,3 +27,17 @@ def own_memory(status: str | Path = STATUS) -> int | None:
         return field(status, "RssAnon") * 1024
     except (OSError, LongspanError):
         return None
+
+
+def check_address_space(more: int) -> None:
+    """Raise DoesNotFit when a limit of address space (`ulimit -v`) leaves less than so many bytes.
+
+    The libraries of a build, and its threads, end the process without a word where they get none.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = field(STATUS, "VmSize") * 1024 + more
+    if limit != resource.RLIM_INFINITY and limit < wanted:
+        raise DoesNotFit(
+            f"the address space is limited to {show_size(limit)} (`ulimit -v`), "
+            f"this takes {show_size(wanted)} of it"
+        )

@@ -7,11 +7,11 @@ two tiers beat one tier of the same bytes (.966 to .934), and the unbiased scale
 the candidates that a recall needs.
 """
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import codes as native
+from longspan.indexer.running.libfaiss import faiss
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.store.codec import GROUP, POINTS, TIERS, Codec, Meaning
 from longspan.indexer.store.space import HeadSpace

@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from longspan.indexer.errors import BadFile
 from longspan.indexer.reader import Vectors
+from longspan.indexer.running.libfaiss import faiss
 from longspan.indexer.running.progress import Advance
 from longspan.indexer.running.workers import Workers
 

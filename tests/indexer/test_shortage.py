@@ -1,5 +1,6 @@
-"""Builds that the system is short with: open files, room on the disk."""
+"""Builds that the system is short with: open files, room on the disk, address space."""
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import DoesNotFit
+from longspan.indexer.running import proc
 from longspan.indexer.running.runner import Stages
 from longspan.indexer.stages.publish import workplace
 from longspan.indexer.tools.verify import verify
@@ -118,3 +120,30 @@ def test_a_file_that_may_not_grow_is_named_and_the_work_is_kept(
     assert done.returncode == 4, done.stderr
     assert f"{workplace(tmp_path / 'index').name}/" in done.stderr
     assert "a file may not grow that large (`ulimit -f`)" in done.stderr
+
+
+@pytest.mark.parametrize("mebibytes", [250, 400, 600])
+def test_a_limit_of_address_space_is_named_before_a_library_ends_the_process(
+    tmp_path: Path, mebibytes: int
+) -> None:
+    np.save(tmp_path / "base.npy", np.random.default_rng(1).normal(size=(900, 8)).astype("f4"))
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (mebibytes << 20, mebibytes << 20))
+
+    done = subprocess.run(
+        [*LONGSPAN, "build", "base.npy", "index", "--threads", "2"],
+        cwd=tmp_path, capture_output=True, text=True, preexec_fn=limited,
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert f"limited to {mebibytes} MiB (`ulimit -v`)" in done.stderr
+    assert not (tmp_path / "index").exists()
+
+
+def test_address_space_counts_what_is_mapped_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped = proc.field(proc.STATUS, "VmSize") * 1024
+    proc.check_address_space(1 << 60)  # no limit
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (mapped + (64 << 20), -1))
+    proc.check_address_space(32 << 20)
+    with pytest.raises(DoesNotFit, match="ulimit -v"):
+        proc.check_address_space(96 << 20)
