@@ -29,15 +29,20 @@ def read(address: Address, file: BinaryIO) -> Rows:
     return Rows(layout)
 
 
-def _npy(address: Address, file: BinaryIO) -> Layout:
-    """Read the header alone: no value of the file is ever unpickled."""
+def read_npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether in Fortran order, and type; any exception when they are not there."""
     read_header = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
+    version = np.lib.format.read_magic(file)
+    return read_header[version](file)
+
+
+def _npy(address: Address, file: BinaryIO) -> Layout:
+    """Read the header alone: no value of the file is ever unpickled."""
     try:
-        version = np.lib.format.read_magic(file)
-        shape, fortran, dtype = read_header[version](file)
+        shape, fortran, dtype = read_npy_header(file)
     except OSError:
         raise
     except Exception as exc:  # the header is a Python literal, parsed in many ways

@@ -40,15 +40,14 @@ def read(address: Address, file: BinaryIO) -> Rows:
     return Rows(layout, lambda: _rows(address, file, name, layout))
 
 
-def integers(address: Address, file: BinaryIO) -> NDArray[Any]:
-    """Return the named column of integers, (n,); default: the only one."""
+def integers(address: Address, file: BinaryIO) -> Iterator[NDArray[Any]]:
+    """Yield the named column of integers, some at a time; default: the only one."""
     with _opened(address, file) as table:
         kinds = {field.name: str(field.type) for field in table.schema_arrow}
         fitting = [name for name, kind in kinds.items() if kind in INTEGERS]
         name = _chosen(address, table, fitting, "a column of integers")
-        found = [np.empty(0, kinds[name])]
-        found += [column.to_numpy() for _, column in _batches(address, table, name, AT_ONCE)]
-    return np.concatenate(found)
+        for _, column in _batches(address, table, name, AT_ONCE):
+            yield column.to_numpy()
 
 
 @contextmanager

@@ -1,12 +1,17 @@
 """Files of ids."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from longspan.indexer.errors import BadFile
+from longspan.indexer.reader import unique
+from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.ids import read_ids
 
 
@@ -63,6 +68,23 @@ def test_a_duplicate_is_named_with_both_vectors(tmp_path: Path) -> None:
         read_ids(npy(tmp_path, [5, 8, 6, 8]), 4)
 
 
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 200), values=st.integers(1, 300))
+def test_a_number_is_found_twice_in_whatever_blocks_it_stands(
+    seed: int, n: int, values: int
+) -> None:
+    numbers = np.random.default_rng(seed).integers(0, values, n)
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.setattr(unique, "BLOCK", 16)
+        patch.setattr(unique, "STRIDE", 4)
+        found = unique.first_twice(numbers, parse("ids.npy"), Path(folder))
+    least, counts = np.unique(numbers, return_counts=True)
+    if counts.max() == 1:
+        assert found is None
+    else:
+        twice = int(least[counts > 1][0])
+        assert found == (twice, *np.flatnonzero(numbers == twice)[:2].tolist())
+
+
 @pytest.mark.parametrize("values", [[1.0, 2.0], [[1], [2]], ["1", "2"], [True, False]])
 def test_an_array_of_anything_but_integers_is_refused(tmp_path: Path, values: Any) -> None:
     with pytest.raises(BadFile, match="wanted"):
@@ -71,7 +93,7 @@ def test_an_array_of_anything_but_integers_is_refused(tmp_path: Path, values: An
 
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "ids.npy", np.array([1, "a"], object), allow_pickle=True)
-    with pytest.raises(BadFile, match=r"not a \.npy array of integers"):
+    with pytest.raises(BadFile, match=r"an array \(2,\) of object, wanted"):
         read_ids(tmp_path / "ids.npy", 2)
 
 
