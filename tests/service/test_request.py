@@ -17,7 +17,7 @@ from longspan.service.http.wire.raw import RawBatchQuery, RawQuery
 from longspan.service.search.engine import SCRATCH
 from longspan.service.search.explain import LISTED
 from longspan.service.search.request import MAX_DISTANCE, settings
-from tests.readme_tables import SEARCH, of_search, written
+from tests.doc_tables import SEARCH, of_search, written
 
 NUMBERS = [spec for spec in settings(SearchRequest) if "low" in spec.metadata]
 WHOLE = [spec.name for spec in NUMBERS if spec.type in (int, int | None)]
@@ -105,7 +105,7 @@ def test_the_farthest_distance_is_that_of_the_type() -> None:
 def test_the_document_has_the_settings_and_the_limits_as_they_are() -> None:
     text = SEARCH.read_text(encoding="utf-8")
     tables = {"search": of_search}
-    assert written(text, tables) == text, "python -m tests.readme_tables writes them"
+    assert written(text, tables) == text, "python -m tests.doc_tables writes them"
     for number in (MAX_HITS, MAX_OBJECTS, MAX_READS):
         assert f"{number:,}: " in text
     assert f"the {LISTED} nearest postings" in text

@@ -1,4 +1,4 @@
-"""The tables of the documents that the code gives; `python -m tests.readme_tables` writes them."""
+"""The tables of the documents that the code gives; `python -m tests.doc_tables` writes them."""
 
 from collections.abc import Callable
 from dataclasses import fields

@@ -19,7 +19,7 @@ from longspan.service.commands.main import longspan
 from longspan.service.http.app import create_app
 from longspan.service.http.process import health
 from longspan.service.http.settings import Settings
-from tests.readme_tables import written
+from tests.doc_tables import written
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def between(start: str, end: str) -> str:
 
 
 def test_its_tables_are_those_that_the_code_gives():
-    assert written(README) == README, "python -m tests.readme_tables writes them"
+    assert written(README) == README, "python -m tests.doc_tables writes them"
 
 
 def test_the_verbs_listed_are_those_of_the_command_line():
