@@ -1,7 +1,8 @@
 """Every dial of a build: name, default, range and help, once.
 
-The command line's flags, the checks, the manifest and the README's table are made from these
-fields. A default of None means "chosen from the data": `longspan.indexer.planning.dials` says how.
+The command line's flags, the checks, the manifest and the table of docs/build.md are made from
+these fields. A default of None means "chosen from the data": `longspan.indexer.planning.dials` says
+how.
 """
 
 from dataclasses import asdict, dataclass, field, fields

@@ -13,7 +13,7 @@
     ├── NoAccess (OSError)      the system does not give a file of an index or a build
     └── DoesNotFit (OSError)    the memory budget or the disk is too small
 
-Each class carries the exit code that the command line gives for it (README, "Exit codes").
+Each class carries the exit code that the command line gives for it (docs/cli.md).
 """
 
 import errno

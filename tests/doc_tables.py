@@ -1,16 +1,25 @@
 """The tables of the documents that the code gives; `python -m tests.doc_tables` writes them."""
 
+import ast
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import click
+
+from longspan.indexer.commands.console import EXIT_CODES
 from longspan.indexer.config import BuildConfig
+from longspan.service.commands.main import longspan
+from longspan.service.http.app import create_app
 from longspan.service.http.settings import PREFIX, Settings
+from longspan.service.http.wire.problems import PROBLEMS
 from longspan.service.search.request import MAX_DISTANCE, SearchRequest, settings
 
-README = Path(__file__).parent.parent / "README.md"
-SEARCH = README.parent / "docs/search.md"
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+PLACE = re.compile(r"<!-- ([a-z ]+) -->\n.*?<!-- /\1 -->", re.DOTALL)
 
 
 def of_dials() -> list[str]:
@@ -47,6 +56,74 @@ def of_search() -> list[str]:
     return lines
 
 
+def of_verbs() -> list[str]:
+    """Return a line for each verb of the command line: its arguments, and its help's first line."""
+    lines = ["| verb | what it does |", "|---|---|"]
+    for name, verb in longspan.commands.items():
+        _, *arguments = verb.collect_usage_pieces(click.Context(verb))
+        usage = " ".join(["longspan", name, *arguments])
+        about = " ".join((verb.help or "").split("\n\n")[0].split())
+        lines.append(f"| `{usage}` | {about} |")
+    return lines
+
+
+def of_exit_codes() -> list[str]:
+    """Return a line for each exit code."""
+    rows = re.findall(r"^  (\d+) +(.+)$", EXIT_CODES, re.MULTILINE)
+    return ["| code | meaning |", "|---|---|", *(f"| {code} | {means} |" for code, means in rows)]
+
+
+def of_routes() -> list[str]:
+    """Return a line for each route of the server."""
+    lines = ["| route | what it does |", "|---|---|"]
+    described = create_app(Settings(indexes={"main": Path("main")})).openapi()["paths"]
+    for path, verbs in described.items():
+        for verb, route in verbs.items():
+            lines.append(f"| `{verb.upper()} {path}` | {route['description']} |")
+    return lines
+
+
+def of_problems() -> list[str]:
+    """Return a line for each kind of error that the server answers."""
+    rows = (f"| {kind.status} | `{code}` | {kind.title} |" for code, kind in PROBLEMS.items())
+    return ["| status | `code` | title |", "|---|---|---|", *rows]
+
+
+def of_rooms() -> list[str]:
+    """Return a line for each folder of Python, and for each module that stands in none."""
+    lines = ["| room | what lives there |", "|---|---|"]
+    for top in ("indexer", "service"):
+        rooms = (path for path in (ROOT / top).rglob("__init__.py") if path.parent.name != top)
+        doors = (path for path in (ROOT / top).glob("*.py") if not path.name.startswith("__"))
+        for path in (*sorted(doors), *sorted(rooms)):
+            where = path.parent if path.name == "__init__.py" else path
+            about = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            lines.append(f"| `{where.relative_to(ROOT)}` | {about.splitlines()[0]} |")
+    return lines
+
+
+TABLES: dict[str, Callable[[], list[str]]] = {
+    "dials": of_dials,
+    "exit codes": of_exit_codes,
+    "problems": of_problems,
+    "rooms": of_rooms,
+    "routes": of_routes,
+    "search": of_search,
+    "settings": of_settings,
+    "verbs": of_verbs,
+}
+
+
+def written(text: str) -> str:
+    """Return the text with every table between its comments, <!-- name --> and <!-- /name -->."""
+
+    def table(place: re.Match[str]) -> str:
+        name = place[1]
+        return "\n".join([f"<!-- {name} -->", *TABLES[name](), f"<!-- /{name} -->"])
+
+    return PLACE.sub(table, text)
+
+
 def _range(spec: Any) -> str:
     """Return the values that a setting may have."""
     if "among" in spec.metadata:
@@ -59,24 +136,6 @@ def _range(spec: Any) -> str:
     return f"above {low}, to {high}" if spec.metadata["above"] else f"{low:,} to {high:,}"
 
 
-TABLES: dict[str, Callable[[], list[str]]] = {"dials": of_dials, "settings": of_settings}
-
-
-Tables = dict[str, Callable[[], list[str]]]
-
-
-def written(text: str, tables: Tables = TABLES) -> str:
-    """Return the text with every table between its comments, <!-- name --> and <!-- /name -->."""
-    for name, lines in tables.items():
-        first, last = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, there, rest = text.partition(first)
-        _, closed, after = rest.partition(last)
-        if not (there and closed):
-            raise ValueError(f"no {first} with a {last} after it")
-        text = before + "\n".join([first, *lines(), last]) + after
-    return text
-
-
 def _number(value: Any) -> str:
     if isinstance(value, str):
         return value
@@ -86,6 +145,5 @@ def _number(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    for document, tables in ((README, TABLES), (SEARCH, {"search": of_search})):
-        text = document.read_text(encoding="utf-8")
-        document.write_text(written(text, tables), encoding="utf-8")
+    for document in DOCUMENTS:
+        document.write_text(written(document.read_text("utf-8")), "utf-8")
