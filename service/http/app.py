@@ -4,7 +4,6 @@
 environment; `longspan serve` does that.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,9 +15,11 @@ from starlette.middleware import Middleware
 from longspan.service.catalog.catalog import Catalog
 from longspan.service.http import routes
 from longspan.service.http.middleware.request_id import RequestId
+from longspan.service.http.schedule.intake import Intake
 from longspan.service.http.schedule.queue import Admission
 from longspan.service.http.schedule.work import perform
 from longspan.service.http.settings import Settings, read_settings
+from longspan.service.http.stopping import told_to_stop
 from longspan.service.http.wire import openapi, problems
 
 
@@ -42,15 +43,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
-    """Open the indexes in the background, so that `/livez` and `/readyz` answer meanwhile."""
+    """Open the indexes in the background, so that `/livez` and `/readyz` answer meanwhile.
+
+    Told to stop, it is not ready any more, and bodies that are still coming get a moment; in the
+    end nothing is waited for.
+    """
     catalog = Catalog(settings.indexes, settings.memory)
     work = partial(perform, max_batch=settings.max_batch, max_payload=settings.max_payload)
     admission = Admission(work, settings.threads, settings.queue)
-    app.state.serving = routes.Serving(settings, catalog, admission)
-    opening = asyncio.create_task(asyncio.to_thread(catalog.open))
-    try:
+    intake = Intake(settings.max_bodies, settings.body_seconds)
+    app.state.serving = routes.Serving(settings, catalog, admission, intake)
+
+    def stop() -> None:
+        catalog.stop()
+        intake.stop()
+
+    catalog.start()
+    with told_to_stop(stop):
         yield
-    finally:
-        await opening
-        admission.close()
-        catalog.close()
+    stop()
+    admission.close()
+    catalog.close()

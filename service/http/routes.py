@@ -13,13 +13,13 @@ from fastapi.routing import APIRoute
 from longspan.indexer.store import payload
 from longspan.indexer.store.tiers import tiers
 from longspan.service.catalog.catalog import Catalog, Status
+from longspan.service.http.schedule.intake import SMALL, Intake
 from longspan.service.http.schedule.queue import Admission
 from longspan.service.http.schedule.work import Call
 from longspan.service.http.settings import Settings
 from longspan.service.http.wire import limits, openapi
 from longspan.service.http.wire.media import JSON, RAW, media_of
 from longspan.service.http.wire.openapi import problems
-from longspan.service.http.wire.problems import Refused
 from longspan.service.http.wire.schemas import (
     Health,
     IndexDetails,
@@ -41,6 +41,7 @@ class Serving:
     settings: Settings
     catalog: Catalog
     admission: Admission
+    intake: Intake
 
 
 def _serving(request: Request) -> Serving:
@@ -97,9 +98,10 @@ async def livez() -> Health:
     return Health()
 
 
-async def readyz(request: Request) -> Health:
-    """Pass when every index is open."""
-    _serving(request).catalog.check_ready()
+async def readyz(request: Request, index: str | None = None) -> Health:
+    """Pass when the indexes are open: all, any (`LONGSPAN_READY`), or the one that is named."""
+    serving = _serving(request)
+    serving.catalog.check_ready(serving.settings.ready, index)
     return Health()
 
 
@@ -128,28 +130,16 @@ async def _answer(name: str, request: Request, *, many: bool) -> Response:
     """Read the request; threads do the rest."""
     serving = _serving(request)
     index = serving.catalog.get(name)
-    serving.admission.check()  # before a body is read for nothing
     media, accept = media_of(request.headers)
-    body = await _read_body(request, limits_of(index, serving.settings).body(media))
+    most = limits_of(index, serving.settings).body(media)
     query = request.scope["query_string"].decode("latin-1")
-    call = Call(name, index, many, body, media, accept, query, perf_counter())
-    reply = await serving.admission.run(call)
+    with serving.admission.place(), serving.intake.body() as body:  # before anything is read
+        read = await body.read(request, most)
+        call = Call(
+            name, index, many, read, media, accept, query, perf_counter(), len(read) > SMALL
+        )
+        reply = await serving.admission.run(call)
     return Response(reply.body, headers=reply.headers)
-
-
-async def _read_body(request: Request, limit: int) -> bytes:
-    """Return the body; refuse it as soon as it is known to be over the limit."""
-    chunks, size = [], int(request.headers.get("content-length", 0))
-    if size <= limit:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limit:
-                break
-            chunks.append(chunk)
-    if size > limit:
-        raise Refused("too_large", f"the body has {size} bytes or more, at most {limit} are read")
-    return b"".join(chunks)
 
 
 def _summary(name: str, status: Status, index: Index | None) -> IndexSummary:

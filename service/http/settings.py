@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -80,6 +80,9 @@ class Settings(BaseSettings):
         default=None,
         description="most of the indexes to keep in memory, such as `4GiB` (`serve --memory`)",
     )
+    ready: Literal["all", "any"] = Field(
+        default="all", description="which indexes must be open for `/readyz` to pass: all, or any"
+    )
     queue: int = Field(
         default=256,
         ge=0,
@@ -88,6 +91,21 @@ class Settings(BaseSettings):
     )
     max_body: int = Field(
         default=32 * 2**20, ge=1024, le=2**31, description="largest request body, in bytes"
+    )
+    max_bodies: int = Field(
+        default=128 * 2**20,
+        ge=2**20,
+        le=2**40,
+        description="most bytes of request bodies in memory at once, those of 64 KiB aside",
+    )
+    body_seconds: float = Field(
+        default=30, gt=0, le=3600, description="time that a request's body may take to come"
+    )
+    grace: int = Field(
+        default=20,
+        ge=1,
+        le=3600,
+        description="seconds that searches under way get when the server is told to stop",
     )
     max_batch: int = Field(default=1024, ge=1, le=2**20, description="most vectors in a batch")
     max_payload: int = Field(

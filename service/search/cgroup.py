@@ -15,10 +15,15 @@ NO_LIMIT = 1 << 60  # version 1 writes the largest number of pages when there is
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Cores and bytes; None where there is no limit."""
+    """Cores and bytes; None where there is no limit.
+
+    memory       most that the groups may have
+    memory_left  what is left of it now; page cache that can be taken back counts as left
+    """
 
     cores: float | None
     memory: int | None
+    memory_left: int | None
 
 
 def limits(root: Path = ROOT) -> Limits:
@@ -28,8 +33,12 @@ def limits(root: Path = ROOT) -> Limits:
     """
     groups = list(_groups(root))
     cores = [found for group in groups if (found := _cores(group)) is not None]
-    memory = [found for group in groups if (found := _memory(group)) is not None]
-    return Limits(min(cores, default=None), min(memory, default=None))
+    memory = [(most, most - _used(group)) for group in groups if (most := _memory(group))]
+    return Limits(
+        min(cores, default=None),
+        min((most for most, _ in memory), default=None),
+        min((max(left, 0) for _, left in memory), default=None),
+    )
 
 
 def _groups(root: Path) -> Iterator[Path]:
@@ -71,8 +80,18 @@ def _cores(group: Path) -> float | None:
 
 
 def _memory(group: Path) -> int | None:
-    limit = _first_line(group / "memory.max") or _first_line(group / "memory.limit_in_bytes")
-    return int(limit) if limit.isdigit() and int(limit) < NO_LIMIT else None
+    """Return the least that the kernel takes memory back at, or refuses more."""
+    texts = (_first_line(group / f"memory.{name}") for name in ("max", "high", "limit_in_bytes"))
+    numbers = [int(text) for text in texts if text.isdigit()]
+    return min((number for number in numbers if number < NO_LIMIT), default=None)
+
+
+def _used(group: Path) -> int:
+    """Return the bytes that a group has now, without the page cache that is not in use."""
+    text = _first_line(group / "memory.current") or _first_line(group / "memory.usage_in_bytes")
+    stat = dict(line.split() for line in _lines(group / "memory.stat") if line.count(" ") == 1)
+    cache = stat.get("total_inactive_file") or stat.get("inactive_file") or "0"
+    return max(int(text) - int(cache), 0) if text.isdigit() else 0
 
 
 def _first_line(path: Path) -> str:

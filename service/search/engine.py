@@ -79,6 +79,15 @@ def search(opened: Opened, queries: NDArray[Any], request: SearchRequest, recall
     return Found(slots.ids, slots.distances, slots.rows, stats)
 
 
+def work_of(opened: Opened, request: SearchRequest, recall: float) -> float:
+    """Return about how many vectors a search looks at for a query: those of the ranked postings."""
+    n, heads = opened.manifest.n, opened.manifest.heads
+    if request.exact or recall >= 1:
+        return n
+    effort = opened.effort(request.k, recall, request.probes, request.beam, request.depth)
+    return effort.ranked * n / heads
+
+
 def slices(queries: NDArray[Any], ranked: int) -> Iterator[slice]:
     """Give the parts of a batch whose queries and ranked heads fit SCRATCH: one query at least."""
     nq, dim = queries.shape

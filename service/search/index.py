@@ -1,6 +1,6 @@
 """An index that is open for searching. `search` is all that a user needs."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -38,12 +38,15 @@ def files_of(manifest: Manifest) -> set[str]:
     return {*FILES, *shards, *coded, *(objects.FILES if objects.is_in(manifest) else ())}
 
 
-def check_files(directory: Path, manifest: Manifest) -> None:
-    """Raise DamagedIndex unless the files are there, whole, and those read here as published."""
+def check_files(directory: Path, manifest: Manifest, read: bool = True) -> None:
+    """Raise DamagedIndex unless the files are there, whole, and those read here as published.
+
+    read  whether files that every search uses are read and compared with their checksums
+    """
     if set(manifest.files) != files_of(manifest):
         raise DamagedIndex(f"{directory}: the manifest lists {', '.join(manifest.files)}")
     for name, record in manifest.files.items():
-        whole = name in RESIDENT or name == CODEC
+        whole = read and (name in RESIDENT or name == CODEC)
         problem = file_problem(directory / name, record, whole=whole)
         if problem:
             raise DamagedIndex(f"{directory / name}: {problem}")
@@ -65,12 +68,14 @@ class Index:
         self.dtype = DTYPES[self.dtype_name]
 
     @classmethod
-    def open(cls, path: str | Path, memory_limit: int | None = None) -> Self:
+    def open(cls, path: str | Path, memory_limit: int | None = None, *, codes: bool = True) -> Self:
         """Open a published index.
 
         memory_limit  bytes of it that may stay in memory: heads always, and codes as far as they
-                      fit; default: a quarter of what is free. The page cache comes on top and
-                      gives way to everybody else
+                      fit, locked there where the system allows it; default: a quarter of what
+                      is free, and nothing is locked. The page cache comes on top and gives way to
+                      everybody else
+        codes         whether any may stay in memory: without them it opens at once (`promoted`)
         BadIndex when the directory holds none, DamagedIndex when a file is missing, has not the
         size that the manifest says, or, of the files that every search uses, not the content.
         Postings, codes, ids and payload, which are not read whole here, are checked by
@@ -83,8 +88,10 @@ class Index:
         with access(directory):
             check_files(directory, manifest)
             chosen = memory.choose(directory, manifest, memory_limit)
+            chosen = chosen if codes else chosen.heads_alone()
             try:
-                return cls(open_files(directory, manifest, chosen.tier), chosen)
+                opened = open_files(directory, manifest, chosen.tier, memory_limit is not None)
+                return cls(opened, chosen)
             except (LongspanError, OSError, MemoryError):
                 raise
             except Exception as error:  # whatever contents that fit no checksum of ours may cause
@@ -140,6 +147,10 @@ class Index:
     def recall_of(self, request: SearchRequest) -> float:
         """Return the recall that a request aims for: its own, or as the index was built."""
         return float(self.manifest.config["recall"]) if request.recall is None else request.recall
+
+    def work_of(self, request: SearchRequest) -> float:
+        """Return about how many vectors a search looks at for each query."""
+        return engine.work_of(self._held(), request, self.recall_of(request))
 
     def explain(
         self,
@@ -212,6 +223,20 @@ class Index:
         except orjson.JSONDecodeError as error:
             raise DamagedIndex(f"{self.path}: payload is {error}; try `longspan verify`") from error
         return parsed
+
+    def promoted(self, memory_limit: int, wanted: Callable[[], bool] = lambda: True) -> "Index":
+        """Return this index with as many codes in memory as fit; itself, when it has them.
+
+        It is opened once more, without another look at what was checked; this one goes on.
+
+        memory_limit  bytes of it that may stay in memory
+        wanted        says, every now and then, whether it is still wanted; memory.Stopped when not
+        """
+        chosen = memory.choose(self.path, self.manifest, memory_limit)
+        if chosen.tier == self.tier:
+            return self
+        with access(self.path):
+            return Index(open_files(self.path, self.manifest, chosen.tier, True, wanted), chosen)
 
     def lease(self) -> "Index":
         """Return this index under a handle of its own, open until that one is closed or gone."""

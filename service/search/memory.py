@@ -7,7 +7,7 @@ mapped from the index's files, so several workers share one copy.
 
 import ctypes
 import mmap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,10 @@ from longspan.service.search import cgroup
 
 SHARE = 4  # of the memory that is free, one part, when nobody says how much
 POPULATE_READ = 22  # MADV_POPULATE_READ, since Linux 5.14; Python has no name for it yet
+PIECE = 64 << 20  # bytes read at a time: a server that is to stop does not wait for more
 MEMINFO = Path("/proc/meminfo")
+
+libc = ctypes.CDLL(None, use_errno=True)  # its functions run without the GIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +45,42 @@ class Budget:
         """Bytes that stay in memory."""
         return self.sizes[self.tier]
 
+    def heads_alone(self) -> "Budget":
+        """Return the least that can be searched with."""
+        return Budget(0, self.sizes)
 
-def divide(paths: Mapping[str, Path], limit: int | None) -> dict[str, int | None]:
+
+def divide(sizes: Mapping[str, Sequence[int]], limit: int) -> dict[str, int]:
     """Return what each of several indexes may keep of one limit: heads of all, then codes in order.
 
-    DoesNotFit when their heads alone take more. No limit, no shares.
+    sizes  bytes that stay in memory with each tier of an index, ascending
+    DoesNotFit when their heads alone take more.
     """
-    if limit is None:
-        return dict.fromkeys(paths)
-    each = {name: tiers.sizes(Manifest.read(path)) for name, path in paths.items()}
-    left = limit - sum(sizes[0] for sizes in each.values())
+    left = limit - sum(each[0] for each in sizes.values())
     if left < 0:
         raise DoesNotFit(
-            f"the heads of {', '.join(paths)} take {show_size(limit - left)} of memory, "
+            f"the heads of {', '.join(sizes)} take {show_size(limit - left)} of memory, "
             f"the limit is {show_size(limit)}"
         )
-    shares: dict[str, int | None] = {}
-    for name, sizes in each.items():
-        share = max(size for size in sizes if size <= sizes[0] + left)
-        shares[name], left = share, left - (share - sizes[0])
+    shares: dict[str, int] = {}
+    for name, each in sizes.items():
+        share = max(size for size in each if size <= each[0] + left)
+        shares[name], left = share, left - (share - each[0])
     return shares
+
+
+def default_limit(heads: int) -> int:
+    """Return the memory that indexes get when nobody says how much: a quarter of what is free.
+
+    heads  bytes of theirs, without which there is no search: never less
+    """
+    return max(free() // SHARE, heads)
 
 
 def choose(path: Path, manifest: Manifest, limit: int | None) -> Budget:
     """Return the highest tier that fits; DoesNotFit when the heads alone do not.
 
-    limit  bytes; default: a quarter of what is free
+    limit  bytes; default: a quarter of what is free, or the heads
     """
     each = tiers.sizes(manifest)
     if limit is not None and limit < each[0]:
@@ -75,15 +88,14 @@ def choose(path: Path, manifest: Manifest, limit: int | None) -> Budget:
             f"{path}: its heads take {show_size(each[0])} of memory, "
             f"the limit is {show_size(limit)}"
         )
-    room = free() // SHARE if limit is None else limit
-    return Budget(max(sum(size <= room for size in each) - 1, 0), each)
+    room = default_limit(each[0]) if limit is None else limit
+    return Budget(sum(size <= room for size in each) - 1, each)
 
 
 def free() -> int:
     """Return the bytes that this machine, or this container, can still give."""
-    available = meminfo("MemAvailable")
-    limit = cgroup.limits().memory
-    return available if limit is None else min(available, limit)
+    available, left = meminfo("MemAvailable"), cgroup.limits().memory_left
+    return available if left is None else min(available, left)
 
 
 def meminfo(name: str) -> int:
@@ -92,20 +104,34 @@ def meminfo(name: str) -> int:
     return int(words[name].split()[0]) * 1024
 
 
-def hold(codes: list[NDArray[Any]]) -> bool:
-    """Read mapped arrays into memory and lock them there; return whether that could be done."""
-    locked = True
-    libc = ctypes.CDLL(None, use_errno=True)
+class Stopped(Exception):  # noqa: N818  nothing went wrong
+    """Reading into memory was given up, because it is not wanted any more."""
+
+
+def hold(codes: list[NDArray[Any]], lock: bool, wanted: Callable[[], bool] = lambda: True) -> bool:
+    """Read mapped arrays into memory; return whether they are locked there.
+
+    lock    ask the system to lock them
+    wanted  asked between pieces; Stopped as soon as it says no
+    The GIL is given away meanwhile: all of it may take minutes.
+    """
+    locked = lock
     for array in codes:
-        mapped = array.base
-        if not isinstance(mapped, mmap.mmap):
-            raise TypeError(f"{type(mapped)} is not a mapping")
-        mapped.madvise(mmap.MADV_WILLNEED)
-        try:
-            mapped.madvise(POPULATE_READ)
-        except OSError:  # an older kernel: touch every page
-            np.add.reduce(np.frombuffer(mapped, np.uint8)[:: mmap.PAGESIZE], dtype=np.int64)
         start = array.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
-        size = array.ctypes.data + array.nbytes - start
-        locked &= libc.mlock(ctypes.c_void_p(start), ctypes.c_size_t(size)) == 0
+        end = array.ctypes.data + array.nbytes
+        for at in range(start, end, PIECE):
+            if not wanted():
+                raise Stopped
+            size = min(PIECE, end - at)
+            populate(at, size)
+            locked = locked and libc.mlock(ctypes.c_void_p(at), ctypes.c_size_t(size)) == 0
     return locked
+
+
+def populate(at: int, size: int) -> None:
+    """Read the mapped bytes [at, at + size) into memory."""
+    given = ctypes.c_void_p(at), ctypes.c_size_t(size)
+    libc.madvise(*given, mmap.MADV_WILLNEED)
+    if libc.madvise(*given, POPULATE_READ) != 0:  # an older kernel: touch every page
+        pages = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(at))[:: mmap.PAGESIZE]
+        np.add.reduce(pages, dtype=np.int64)

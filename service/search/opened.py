@@ -64,14 +64,23 @@ class Opened:
     effort: Callable[..., Effort]
 
 
-def open_files(path: Path, manifest: Manifest, tier: int) -> Opened:
-    """Open the files of an index, with the codes of a tier in memory."""
+def open_files(
+    path: Path,
+    manifest: Manifest,
+    tier: int,
+    lock: bool,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Opened:
+    """Open the files of an index, with the codes of a tier in memory, locked there if asked for.
+
+    wanted  says, every now and then, whether it is still wanted; memory.Stopped when not
+    """
     space = HeadSpace(manifest.metric, manifest.dtype, manifest.dim, manifest.radius)
     heads = Heads(path, space, manifest.levels)
     codec = Codec.load(path, manifest.codec) if is_coded(manifest) else None
     parts = Parts(path, space, heads, codec, manifest.shards)
     codes = parts.codes(tier)
-    locked = memory.hold(codes)
+    locked = memory.hold(codes, lock, wanted)
     calibration = Calibration.from_dict(manifest.calibration)
     law = calibration.tiers[tier].law
     postings = parts.scanner(codes)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,13 +71,15 @@ def serving(
             yield client, started
 
 
-def wait_until_ready(client: httpx.Client) -> None:
+def wait_until_ready(client: httpx.Client, **query: str) -> None:
+    wait_until(lambda: client.get("/readyz", params=query).status_code == 200)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        if client.get("/readyz").status_code == 200:
-            return
+    while not true():
+        assert time.monotonic() < end, f"not so after {START_SECONDS} s"
         time.sleep(0.05)
-    raise AssertionError(client.get("/readyz").text)
 
 
 def as_base64(vectors: Array) -> str:

@@ -9,7 +9,8 @@ import pytest
 
 from longspan.indexer.errors import BadQuery
 from longspan.service import Index
-from longspan.service.http.schedule.work import Call, perform
+from longspan.service.http.schedule import work
+from longspan.service.http.schedule.work import LATER, Call
 from longspan.service.http.wire.form import Reply
 from longspan.service.http.wire.media import JSON, RAW
 from longspan.service.http.wire.problems import Refused
@@ -18,7 +19,13 @@ from tests.data import Corpus
 from tests.service.serving import Array
 
 MAX_BATCH = 8
-LIMITS = MAX_BATCH, 2**20
+
+
+def perform(calls: list[Call]) -> list[Any]:
+    """Return the outcome of each call, in their order."""
+    outcomes: dict[int, Any] = {}
+    work.perform(calls, outcomes.update, MAX_BATCH, 2**20)
+    return [outcomes[number] for number in range(len(calls))]
 
 
 @pytest.fixture
@@ -41,8 +48,8 @@ def test_calls_made_together_get_what_each_gets_alone(index: Index, clustered: C
     queries = ["", "k=3", "k=3&recall=0.5", "k=3&probes=2", "k=3&max_distance=0.2", "exact=true"]
     calls = [raw(index, vector, text) for vector in clustered.queries[:5] for text in queries]
     calls.append(raw(index, clustered.queries[:6], "k=4", many=True))
-    together = [ids_of(outcome) for outcome in perform(calls, *LIMITS)]
-    alone = [ids_of(outcome) for call in calls for outcome in perform([call], *LIMITS)]
+    together = [ids_of(outcome) for outcome in perform(calls)]
+    alone = [ids_of(outcome) for call in calls for outcome in perform([call])]
     assert together == alone
 
 
@@ -55,7 +62,7 @@ def test_a_bad_call_spoils_no_other(index: Index, clustered: Corpus) -> None:
         raw(index, np.tile(good, (MAX_BATCH + 1, 1)), many=True),
         raw(index, good),
     ]
-    first, nan, short, large, last = perform(calls, *LIMITS)
+    first, nan, short, large, last = perform(calls)
     assert ids_of(first) == ids_of(last)
     assert isinstance(nan, BadQuery)
     assert isinstance(short, Refused)
@@ -68,7 +75,28 @@ def test_stats_are_of_one_search_even_in_company(index: Index, clustered: Corpus
         body = json.dumps({"vector": clustered.queries[0].tolist(), **settings}).encode()
         return Call("x", index, False, body, JSON, JSON, "", 0.0)
 
-    outcomes = perform([call(), call(stats=True), call(stats=True), call()], *LIMITS)
+    outcomes = perform([call(), call(stats=True), call(stats=True), call()])
     answers = [json.loads(outcome.body) for outcome in outcomes if isinstance(outcome, Reply)]
     assert [answer.get("stats", {}).get("queries") for answer in answers] == [None, 1, 1, None]
     assert all(answer["hits"] == answers[0]["hits"] for answer in answers)
+
+
+def test_calls_that_take_long_are_put_off_and_the_others_come_first(
+    index: Index, clustered: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "_LONG", index.n - 1)
+    query = clustered.queries[0]
+    calls = [raw(index, query, "exact=true"), raw(index, query), raw(index, query, "recall=1")]
+    told: list[dict[int, Any]] = []
+    work.perform(calls, told.append, MAX_BATCH, 2**20)
+    assert told[0] == {0: LATER, 2: LATER}
+    assert [*told[1]] == [1]
+    assert ids_of(perform([calls[0].as_long()])[0]) == index.search(query, 10, 1.0).ids[0].tolist()
+
+
+def test_what_is_less_work_is_handed_over_first(index: Index, clustered: Corpus) -> None:
+    query = clustered.queries[0]
+    calls = [raw(index, query, f"probes={probes}") for probes in (9, 1, 20, 4)]
+    told: list[int] = []
+    work.perform(calls, told.extend, MAX_BATCH, 2**20)
+    assert told == [1, 3, 0, 2]

@@ -189,13 +189,13 @@ def test_the_budget_decides_the_tier_and_too_little_is_refused(coded: BuildIndex
 
 def test_several_indexes_share_a_budget_heads_first(coded: BuildIndex) -> None:
     paths = {"a": coded("pq"), "b": coded("rabitq")}
-    a, b = (sizes(Manifest.read(path)) for path in paths.values())
-    assert memory.divide(paths, None) == {"a": None, "b": None}
-    assert memory.divide(paths, a[0] + b[0]) == {"a": a[0], "b": b[0]}
-    assert memory.divide(paths, a[2] + b[0] + 1) == {"a": a[2], "b": b[0]}
-    assert memory.divide(paths, 2**40) == {"a": a[2], "b": b[2]}
+    both = {name: sizes(Manifest.read(path)) for name, path in paths.items()}
+    a, b = both.values()
+    assert memory.divide(both, a[0] + b[0]) == {"a": a[0], "b": b[0]}
+    assert memory.divide(both, a[2] + b[0] + 1) == {"a": a[2], "b": b[0]}
+    assert memory.divide(both, 2**40) == {"a": a[2], "b": b[2]}
     with pytest.raises(DoesNotFit, match="the heads of a, b take"):
-        memory.divide(paths, a[0] + b[0] - 1)
+        memory.divide(both, a[0] + b[0] - 1)
 
 
 def test_more_memory_is_said_to_buy_fewer_reads(coded: BuildIndex) -> None:

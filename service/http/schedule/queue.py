@@ -7,14 +7,15 @@ in a millisecond what would otherwise be a timeout.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from longspan.service.http.schedule.work import Call
+from longspan.service.http.schedule.threads import Threads
+from longspan.service.http.schedule.work import LATER, Call, HandOver
 from longspan.service.http.wire.form import Reply
 from longspan.service.http.wire.problems import Refused
 
-Perform = Callable[[Sequence[Call]], Sequence[Reply | Exception]]
+Perform = Callable[[Sequence[Call], HandOver], None]
 Waiting = tuple[Call, "asyncio.Future[Reply]"]
 
 _MOST = 32  # calls that one thread takes at once
@@ -24,38 +25,52 @@ _PATIENCE = 0.0003  # seconds that calls wait before another thread is sent for 
 class Admission:
     """Threads that perform calls, and room for `queue` more to wait for one.
 
-    perform  gives the reply to each of some calls, or the exception that it met
+    perform  hands over the reply to each of some calls, or the exception that it met, as it comes;
+             or LATER, for one that turned out to take long
 
     One thread takes several calls at once, and while it works the next ones gather. Another is
-    sent when some have waited for 0.3 ms: the first may be waiting for the disk, or be busy with
-    a batch. All bookkeeping is done by the event loop.
+    sent when some have waited for 0.3 ms: the first may be waiting for the disk. Calls that take
+    long wait in a line of their own, and never have the last free thread: so one that takes a
+    minute costs others a share of the machine, and not the minute. All bookkeeping is done by the
+    event loop.
     """
 
     def __init__(self, perform: Perform, threads: int, queue: int) -> None:
         self._perform = perform
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
+        self._pool = Threads(threads, "search")
         self._threads, self._room = threads, threads + queue
         self._waiting: deque[Waiting] = deque()
-        self._inside = 0  # calls that wait or run
+        self._long: deque[Waiting] = deque()
+        self._inside = 0  # calls that are read, wait or run
         self._busy = 0  # threads
+        self._busy_long = 0  # those of them that perform a long call
         self._alarm: asyncio.TimerHandle | None = None
+        self._closed = False
 
-    def check(self) -> None:
-        """Refuse when the queue is full."""
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Keep a place inside while a body is read and its call performed; refuse where none is."""
+        if self._closed:
+            raise _stopping()
         if self._inside >= self._room:
             raise Refused(
                 "overloaded",
                 f"{self._inside} searches run or wait, the most that this server takes",
                 headers={"Retry-After": "1"},
             )
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
 
     async def run(self, call: Call) -> Reply:
-        """Return the reply to a call; refuse when the queue is full."""
-        self.check()
+        """Return the reply to a call that has its place."""
+        if self._closed:
+            raise _stopping()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
-        self._waiting.append((call, future))
-        self._inside += 1
+        (self._long if call.is_long else self._waiting).append((call, future))
         if not self._busy:
             self._send(loop)
         else:
@@ -68,58 +83,99 @@ class Admission:
 
     def _on_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
         self._alarm = None
-        if self._waiting and self._busy < self._threads:
+        if (self._waiting or self._long) and self._busy < self._threads:
             self._send(loop)
             if self._waiting:
                 self._set_alarm(loop)
 
     def _send(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send a thread to perform some of what waits.
+        """Send a thread to perform some of what waits, or one long call when nothing else does.
 
-        A quarter of what is inside, so that the event loop has others to talk to meanwhile and
-        other threads have some left. A batch goes alone: nobody shall wait until it is done.
+        A quarter of what waits, so that the event loop has others to talk to meanwhile and other
+        threads have some left.
         """
-        taken = [self._waiting.popleft()]
-        most = min(_MOST, 1 + self._inside // 4)
-        while self._waiting and len(taken) < most:
-            if taken[0][0].many or self._waiting[0][0].many:
-                break
-            taken.append(self._waiting.popleft())
+        if self._waiting:
+            most = min(_MOST, 1 + len(self._waiting) // 4)
+            taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+            is_long = False
+        elif self._long and self._busy_long < max(1, self._threads - 1):
+            taken, is_long = [self._long.popleft()], True
+        else:
+            return
         self._busy += 1
-        self._pool.submit(self._work, loop, taken)
+        self._busy_long += is_long
+        self._pool.submit(lambda: self._work(loop, taken, is_long))
 
-    def _work(self, loop: asyncio.AbstractEventLoop, taken: list[Waiting]) -> None:
+    def _work(
+        self, loop: asyncio.AbstractEventLoop, taken: Sequence[Waiting], is_long: bool
+    ) -> None:
         """Perform the calls: what the threads do.
 
         The outcomes go straight to the event loop instead of through `run_in_executor`, whose
         chain of two futures took 0.1 ms of CPU, measured here.
         """
-        outcomes: Sequence[Reply | Exception]
-        try:
-            outcomes = self._perform([call for call, _ in taken])
-        except Exception as exc:
-            outcomes = [exc] * len(taken)
-        loop.call_soon_threadsafe(self._finish, loop, taken, outcomes)
+        left = dict(enumerate(taken))
 
-    def _finish(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        taken: list[Waiting],
-        outcomes: Sequence[Reply | Exception],
-    ) -> None:
-        self._busy -= 1
-        self._inside -= len(taken)
-        if self._waiting:
-            self._send(loop)
-        for (_, future), outcome in zip(taken, outcomes, strict=True):
-            if future.cancelled():
+        def hand_over(outcomes: dict[int, Reply | BaseException]) -> None:
+            pairs = [(left.pop(number), outcome) for number, outcome in outcomes.items()]
+            _tell(loop, self._settle, pairs)
+
+        try:
+            self._perform([call for call, _ in taken], hand_over)
+        except (
+            BaseException
+        ) as exc:  # a thread that ends without a word would leave clients waiting
+            hand_over(dict.fromkeys([*left], exc))
+        _tell(loop, self._free, loop, is_long)
+
+    def _settle(self, pairs: Sequence[tuple[Waiting, Reply | BaseException]]) -> None:
+        """Give each call its outcome."""
+        for (call, future), outcome in pairs:
+            if future.done():
                 continue
-            if isinstance(outcome, Exception):
-                future.set_exception(outcome)
+            if outcome is LATER:
+                self._long.append((call.as_long(), future))
+            elif isinstance(outcome, BaseException):
+                future.set_exception(_as_exception(outcome))
             else:
                 future.set_result(outcome)
 
+    def _free(self, loop: asyncio.AbstractEventLoop, is_long: bool) -> None:
+        """Take a thread back, and send it for what waits."""
+        self._busy -= 1
+        self._busy_long -= is_long
+        if not self._closed:
+            self._send(loop)
+            while self._long and self._busy < self._threads:
+                before = self._busy
+                self._send(loop)
+                if self._busy == before:
+                    break
+
     def close(self) -> None:
-        """Drop the searches that wait, let those that run finish."""
+        """Refuse the searches that wait; those that run go on, and nobody waits for them."""
+        self._closed = True
+        for _, future in (*self._waiting, *self._long):
+            if not future.done():
+                future.set_exception(_stopping())
         self._waiting.clear()
-        self._pool.shutdown()
+        self._long.clear()
+        self._pool.close()
+
+
+def _stopping() -> Refused:
+    return Refused("not_ready", "the server is stopping", headers={"Retry-After": "1"})
+
+
+def _as_exception(outcome: BaseException) -> BaseException:
+    """Return what a future may carry: StopIteration would end the coroutine that waits for it."""
+    return RuntimeError("a search failed") if isinstance(outcome, StopIteration) else outcome
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *args: object) -> None:
+    """Have the event loop do something, unless it has ended."""
+    try:
+        loop.call_soon_threadsafe(what, *args)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise

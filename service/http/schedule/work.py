@@ -8,7 +8,7 @@ all of them at once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +23,11 @@ from longspan.service.search.answer import Found
 from longspan.service.search.index import Index
 from longspan.service.search.request import EXPLAIN, PAYLOAD
 
+LATER: Any = object()  # the outcome of a call that takes long: it is to be performed alone
+_LONG = 1 << 18  # vectors: a call that may look at more takes long, 10 ms and up
+
+HandOver = Callable[[dict[int, Any]], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -36,20 +41,47 @@ class Call:
     accept: Media
     query: str
     arrived: float  # perf_counter()
+    is_long: bool = False  # known to take long
+
+    def as_long(self) -> "Call":
+        """Return the call as one that is known to take long."""
+        return replace(self, is_long=True)
 
 
-def perform(calls: Sequence[Call], max_batch: int, max_payload: int) -> list[Reply | Exception]:
-    """Return the reply to each call, or the exception that it met, in their order.
+def perform(calls: Sequence[Call], hand_over: HandOver, max_batch: int, max_payload: int) -> None:
+    """Hand over the reply to each call by its number, or the exception that it met, as it comes.
+
+    What can be answered by one search comes together, the least work first. A call that takes long
+    is not performed, but handed over as LATER, unless it is known to be long.
 
     max_batch    most vectors of a call
     max_payload  most bytes of payload in a reply
     """
-    outcomes: list[Any] = [_try(_decode, call, max_batch, max_payload) for call in calls]
-    for numbers in _groups(calls, outcomes):
-        found = _search(calls[numbers[0]].index, [outcomes[number] for number in numbers])
-        for number, one in zip(numbers, found, strict=True):
-            outcomes[number] = _try(_encode, calls[number], outcomes[number], one, max_payload)
-    return outcomes
+    asked = [_try(_decode, call, max_batch, max_payload) for call in calls]
+    work = [_work(call, search) for call, search in zip(calls, asked, strict=True)]
+    long = {
+        number for number, call in enumerate(calls) if work[number] > _LONG and not call.is_long
+    }
+    failed = {number: one for number, one in enumerate(asked) if isinstance(one, Exception)}
+    if failed or long:
+        hand_over({**failed, **dict.fromkeys(long, LATER)})
+    left = [number for number in range(len(calls)) if number not in failed and number not in long]
+    groups = _groups(calls, asked, left)
+    for numbers in sorted(groups, key=lambda group: sum(work[number] for number in group)):
+        found = _search(calls[numbers[0]].index, [asked[number] for number in numbers])
+        hand_over(
+            {
+                number: _try(_encode, calls[number], asked[number], one, max_payload)
+                for number, one in zip(numbers, found, strict=True)
+            }
+        )
+
+
+def _work(call: Call, search: Search | Exception) -> float:
+    """Return about how many vectors a search looks at."""
+    if isinstance(search, Exception):
+        return 0
+    return len(search.queries) * call.index.work_of(search.request)
 
 
 def _try(step: Callable[..., Any], *args: Any) -> Any:
@@ -60,15 +92,16 @@ def _try(step: Callable[..., Any], *args: Any) -> Any:
         return exc
 
 
-def _groups(calls: Sequence[Call], asked: Sequence[Any]) -> Iterable[list[int]]:
-    """Return the numbers of the calls that one search can answer, group by group.
+def _groups(
+    calls: Sequence[Call], asked: Sequence[Any], numbers: Iterable[int]
+) -> Iterable[list[int]]:
+    """Return those of the numbers whose calls one search can answer, group by group.
 
     A batch stays alone, and so does who asks for stats: they are of a whole search.
     """
     groups: dict[Any, list[int]] = {}
-    for number, (call, search) in enumerate(zip(calls, asked, strict=True)):
-        if isinstance(search, Exception):
-            continue
+    for number in numbers:
+        call, search = calls[number], asked[number]
         key: Any = number
         if not call.many and not search.request.stats:
             key = (call.index, search.queries.dtype, search.request)

@@ -41,6 +41,7 @@ PROBLEMS = {
     "unknown_index": Kind(404, "No index has this name"),
     "wrong_method": Kind(405, "This path does not answer this method"),
     "not_acceptable": Kind(406, "The answer cannot be had in this media type"),
+    "too_slow": Kind(408, "The request took too long to come"),
     "too_large": Kind(413, "The request is too large"),
     "wrong_content_type": Kind(415, "A body of this media type is not read here"),
     "invalid_request": Kind(422, "A field or parameter is not valid"),
