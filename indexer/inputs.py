@@ -15,10 +15,10 @@ from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.ids import read_ids
 from longspan.indexer.running.progress import Progress
+from longspan.indexer.store.postings import MOST_ROWS
 from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
 
 CHECK = 2 << 20  # values looked at together before anything is built
-MOST_ROWS = 2**32 - 2  # row numbers take 32 bits in a posting, and one of them means nobody
 
 
 @dataclass(frozen=True, slots=True)

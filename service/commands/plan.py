@@ -79,8 +79,8 @@ def shape_said(
     n: float | None, dim: int | None, dtype: str | None, metric: str, config: "BuildConfig"
 ) -> "Shape":
     """Return the shape of vectors that are described; BadConfig when that is not whole."""
-    from longspan.indexer.inputs import MOST_ROWS
     from longspan.indexer.planning.shape import shape_of
+    from longspan.indexer.store.postings import MOST_ROWS
     from longspan.indexer.store.space import MOST_DIMS, HeadSpace
 
     if n is None or dim is None or dtype is None:

@@ -15,9 +15,10 @@ import pytest
 
 from longspan.indexer.errors import BadFile
 from longspan.indexer.store.manifest import Manifest
+from longspan.indexer.store.postings import MOST_ROWS
 from longspan.indexer.store.tiers import sizes
 from longspan.service.tools.doctor.advice import UNUSABLE, findings
-from longspan.service.tools.doctor.capacity import MOST, Shape, carried, most, rate
+from longspan.service.tools.doctor.capacity import Shape, carried, most, rate
 from longspan.service.tools.doctor.disk import LEAST, Disk, line, measure, temporary_file
 from longspan.service.tools.doctor.machine import Machine, Place, examine, place_of
 from longspan.service.tools.doctor.report import examine_all
@@ -115,7 +116,7 @@ def test_the_most_vectors_are_found_by_hand() -> None:
     assert most(lambda n: 10 * n, 99) == 9
     assert most(lambda n: 10 * n, 100) == 10
     assert most(lambda n: 10 * n, 9) == 0
-    assert most(lambda n: n, 1 << 60) == MOST
+    assert most(lambda n: n, 1 << 60) == MOST_ROWS
 
 
 @pytest.mark.parametrize("shape", [SIFT, TEXT, Shape(768, "f32", "cosine")])

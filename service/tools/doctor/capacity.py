@@ -15,16 +15,13 @@ from longspan.indexer.config import BuildConfig
 from longspan.indexer.planning import footprint
 from longspan.indexer.planning.shape import Shape as Planned
 from longspan.indexer.planning.shape import kind_of, shape_of
-from longspan.indexer.stages.tree import NOBODY
 from longspan.indexer.store.layout import shard_name
 from longspan.indexer.store.manifest import Manifest
-from longspan.indexer.store.postings import PAGE
+from longspan.indexer.store.postings import MOST_ROWS, PAGE
 from longspan.indexer.store.space import HeadSpace
 from longspan.indexer.store.tiers import NAMES, tiers
 from longspan.service.tools.doctor.disk import Disk
 from longspan.service.tools.forecast import Query, expected
-
-MOST = int(NOBODY) - 1  # rows that a posting can number
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class Shape:
 
     def planned(self, n: int) -> Planned:
         """Return what a build of n such vectors, were they many, would make."""
-        kind, _ = kind_of("auto", MOST, self.dim)
+        kind, _ = kind_of("auto", MOST_ROWS, self.dim)
         space = HeadSpace(self.metric, self.dtype, self.dim)
         return shape_of(n, space, BuildConfig(codec=kind))
 
@@ -102,7 +99,7 @@ def carried(shape: Shape, memory: int, room: int, disk: Disk | None, cores: int)
 
 def most(size_of: Callable[[int], int], limit: int) -> int:
     """Return the most vectors whose size is within a limit, by a size that grows with them."""
-    return bisect_right(range(1, MOST + 1), limit, key=size_of)
+    return bisect_right(range(1, MOST_ROWS + 1), limit, key=size_of)
 
 
 def rates(manifest: Manifest, disk: Disk, cores: int) -> list[float]:

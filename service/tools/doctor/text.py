@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from longspan.indexer.commands.console import aligned
 from longspan.indexer.sizes import show_size
-from longspan.service.tools.doctor.capacity import MOST, Carried
+from longspan.indexer.store.postings import MOST_ROWS
+from longspan.service.tools.doctor.capacity import Carried
 from longspan.service.tools.doctor.disk import DEEP, Disk
 from longspan.service.tools.doctor.machine import Machine, Place
 from longspan.service.tools.doctor.report import Report
@@ -87,7 +88,7 @@ def count(n: int) -> str:
     """Return 4.29 G, 310 M, 12.5 k or 7; with a sign in front when no index may have more."""
     for unit, size in UNITS:
         if n >= size:
-            return f"{'max ' if n == MOST else ''}{n / size:.3g} {unit}"
+            return f"{'max ' if n == MOST_ROWS else ''}{n / size:.3g} {unit}"
     return str(n)
 
 
