@@ -7,7 +7,8 @@
     │   ├── BadQuery            a search asks for what the index cannot answer
     │   ├── BadIndex            the directory is no longspan index, or of another version or kind
     │   ├── IndexExists         the output is already there
-    │   └── CannotResume        the build that was cut off was of something else
+    │   ├── CannotResume        the build that was cut off was of something else
+    │   └── BuildCutOff         a build that was cut off is there, and no word on what becomes of it
     ├── DamagedIndex            a checksum, a size or a count disagrees with the manifest
     ├── DamagedBuild            a file that a build has left for itself cannot be read back
     ├── NoAccess (OSError)      the system does not give a file of an index or a build
@@ -55,6 +56,10 @@ class IndexExists(BadInput):
 
 class CannotResume(BadInput):
     """The build that was cut off was of something else."""
+
+
+class BuildCutOff(BadInput):
+    """A build that was cut off is there, and nobody said what is to become of it."""
 
 
 class DamagedIndex(LongspanError):  # noqa: N818

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from longspan.indexer.config import LOCAL, BuildConfig
+from longspan.indexer.errors import BadConfig
 from longspan.indexer.inputs import Inputs, open_inputs
 from longspan.indexer.planning import footprint
 from longspan.indexer.planning.budget import Budget
@@ -18,7 +19,7 @@ from longspan.indexer.reader import payload as payloads
 from longspan.indexer.reader.copies import beside
 from longspan.indexer.running.executor import connection
 from longspan.indexer.running.job import INPUT, Job
-from longspan.indexer.running.journal import can_go_on, check_same, opened
+from longspan.indexer.running.journal import begun, check_same, opened
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.running.runner import Stages
 from longspan.indexer.running.workers import workers
@@ -51,6 +52,7 @@ def build(
     threads: int | None = None,
     memory_limit: int | None = None,
     resume: bool = False,
+    restart: bool = False,
     tmp: str | Path | None = None,
     executor: str = LOCAL,
     address: str | None = None,
@@ -66,16 +68,22 @@ def build(
     threads       units of work at a time: default, every core there is
     memory_limit  bytes; DoesNotFit when the build would take more; with Ray each of its processes
     resume        go on with a build of this index that was cut off, if there is one
+    restart       throw away what such a build has done
     tmp           folder for copies of inputs that cannot be mapped; default: beside the index
     executor      `local`, threads of this process, or `ray`, a cluster (docs/ray.md)
     address       HOST:PORT of the Ray cluster; default: the one that Ray finds or starts
     announce      told the plan before any work is done
-    Any BadInput is raised before something is written, CannotResume among them: another input or
-    other dials than those of the build that was cut off.
+    Any BadInput is raised before something is written; so are BuildCutOff, where a build was cut
+    off and neither resume nor restart is said, and CannotResume, where it was of another input or
+    of other dials.
     """
     config = config or BuildConfig()
     connect = connection(executor, address, threads)
     publish.refuse_existing(Path(index))
+    if resume and restart:
+        raise BadConfig("resume and restart: a build that was cut off goes on, or it goes")
+    if not (resume or restart):
+        publish.refuse_cut_off(Path(index))
     folder = Path(tmp) if tmp else beside(index)
     given = open_inputs(source, metric, ids, queries, payload, folder, progress)
     vectors, job = given.vectors, job_of(given, Path(index), config)
@@ -88,14 +96,14 @@ def build(
         announce(planned(job, asked, threads, speed(), memory_limit))
     place = publish.workplace(Path(index))
     building = given.identity(config)
-    resume = resume and can_go_on(place)
+    resume = resume and begun(place) is not None
     if resume:
         check_same(place, building)
     with (
         payloads.opened(payload, vectors.n, Path(index)) as objects,
         connect(beside(index), None if vectors.copied else job.source) as elsewhere,
-        publish.publishing(Path(index), resume),
-        opened(place, building, resume) as journal,
+        publish.publishing(Path(index), resume, restart),
+        opened(place, building) as journal,
         workers(threads) as pool,
     ):
         if not resume:

@@ -11,6 +11,7 @@ from longspan.indexer.commands import flags
 from longspan.indexer.commands.console import emit
 from longspan.indexer.commands.info import describe
 from longspan.indexer.config import EXECUTORS, LOCAL
+from longspan.indexer.errors import BuildCutOff
 from longspan.indexer.sizes import show_size
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 @flags.threads
 @click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
 @click.option("--resume", is_flag=True, help="Go on with a build of INDEX that was cut off.")
+@click.option("--restart", is_flag=True, help="Throw away what such a build has done.")
 @flags.status
 @flags.tmp
 @click.option(
@@ -57,6 +59,7 @@ def build(
     threads: int | None,
     memory: int | None,
     resume: bool,
+    restart: bool,
     status: Path | None,
     tmp: Path | None,
     executor: str,
@@ -82,8 +85,9 @@ def build(
     with hint_at_resuming(index), progress_for(status, index) as progress:
         manifest = build_index(
             source, index, metric=metric, ids=ids, queries=queries, payload=payload,
-            threads=threads, memory_limit=memory, resume=resume, tmp=tmp, executor=executor,
-            address=address, config=config, progress=progress, announce=announce,
+            threads=threads, memory_limit=memory, resume=resume, restart=restart, tmp=tmp,
+            executor=executor, address=address, config=config, progress=progress,
+            announce=announce,
         )  # fmt: skip
     emit(manifest.as_dict(), describe(index, manifest), as_json)
 
@@ -105,14 +109,15 @@ def hint_at_resuming(index: Path) -> Iterator[None]:
     """Say, when the block is cut off, that a build can go on."""
     try:
         yield
+    except BuildCutOff:
+        raise  # it says so itself
     except BaseException:
-        from longspan.indexer.running.journal import can_go_on
+        from longspan.indexer.running.journal import has_work
         from longspan.indexer.stages.publish import workplace
 
-        place = workplace(index)
-        if can_go_on(place):
+        if has_work(workplace(index)):
             click.echo(
-                f"what was done is kept: add --resume to go on, or remove {place} to give it up",
+                "what was done is kept: add --resume to go on, or --restart to throw it away",
                 err=True,
             )
         raise

@@ -99,7 +99,8 @@ class Job(Shape):
 
     def load_all(self, name: str, *wanted: str) -> dict[str, NDArray[Any]]:
         """Return the arrays of one file of the working directory, those that are wanted or all."""
-        with PARSING, kept_file(self.work / name), np.load(self.work / name) as file:
+        path = self.work / name
+        with PARSING, kept_file(path), path.open("rb") as opened, np.load(opened) as file:
             return {each: file[each] for each in wanted or file.files}
 
     @contextmanager
@@ -181,7 +182,7 @@ class Job(Shape):
     @cached_property
     def staged(self) -> Vectors:
         """The staged vectors; the number of one is its place."""
-        with PARSING:
+        with PARSING, kept_file(self.work / STAGED):
             return open_vectors(self.work / STAGED)
 
 

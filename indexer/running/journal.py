@@ -5,7 +5,9 @@ Its first line says what is built, and every other one names a unit whose files 
     {"longspan": "0.1.0", "input": {...}, ...}
     ["cluster", 17]
 
-A line is written when its unit's files are safe; one that a kill has cut off counts for nothing.
+A line is written when its unit's files are safe, behind those that are there, which are never
+written again. What a kill or a power cut has left behind the last whole line counts for nothing,
+and is cut off.
 """
 
 import json
@@ -13,34 +15,23 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from longspan.indexer.errors import CannotResume
+from longspan.indexer.errors import CannotResume, DamagedBuild
+from longspan.indexer.running.job import flush
+from longspan.indexer.store.whole import naming, write_at
 
 NAME = "journal.jsonl"
 
 
 class Journal:
-    """The units done so far, in a file that each new one is added to."""
+    """The units done so far, in a file that each new one is added to.
 
-    def __init__(self, path: Path, done: set[tuple[str, int]]) -> None:
-        self._file = path.open("ab", buffering=0)
-        self._done = done
+    handle  of the file; end: its whole lines'
+    """
 
-    @classmethod
-    def begin(cls, directory: Path, building: dict[str, Any]) -> Self:
-        """Return a new journal."""
-        journal = cls(directory / NAME, set())
-        journal._add(building)
-        return journal
-
-    @classmethod
-    def go_on(cls, directory: Path) -> Self:
-        """Return the journal of a build that was cut off."""
-        path = directory / NAME
-        lines = whole_lines(path)
-        path.write_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-        return cls(path, {(stage, unit) for stage, unit in lines[1:]})
+    def __init__(self, path: Path, handle: int, end: int, done: set[tuple[str, int]]) -> None:
+        self._path, self._handle, self._end, self._done = path, handle, end, done
 
     def left(self, stage: str, units: Iterable[int]) -> list[int]:
         """Return the units of a stage that are not done."""
@@ -51,44 +42,90 @@ class Journal:
         self._add(*units)
         self._done.update(units)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
     def _add(self, *lines: Any) -> None:
-        self._file.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-        os.fsync(self._file.fileno())
+        data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        try:
+            with naming(self._path):
+                write_at(self._handle, self._end, data)
+                os.fsync(self._handle)
+        except OSError:
+            os.ftruncate(self._handle, self._end)  # so that no part of a line is left
+            raise
+        self._end += len(data)
 
 
 @contextmanager
-def opened(directory: Path, building: dict[str, Any], resume: bool) -> Iterator[Journal]:
-    """Give the journal of a build: a new one, or that of a build that was cut off."""
-    journal = Journal.go_on(directory) if resume else Journal.begin(directory, building)
+def opened(directory: Path, building: dict[str, Any]) -> Iterator[Journal]:
+    """Give the journal of a build: that of one that was cut off, or a new one."""
+    path = directory / NAME
+    lines, end = whole_lines(path)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
+        os.ftruncate(handle, end)
+        journal = Journal(path, handle, end, {(stage, unit) for stage, unit in lines[1:]})
+        if not lines:
+            journal._add(building)
+            flush(directory)
+            flush(directory.parent)
         yield journal
     finally:
-        journal.close()
+        os.close(handle)
 
 
-def can_go_on(directory: Path) -> bool:
-    """Return whether a directory holds the journal of a build that was cut off."""
-    return len(whole_lines(directory / NAME)) > 0
+def begun(directory: Path) -> dict[str, Any] | None:
+    """Return what the build that was cut off in a directory is of; None when none was.
+
+    DamagedBuild when that cannot be told.
+    """
+    lines, _ = whole_lines(directory / NAME)
+    return lines[0] if lines else None
+
+
+def has_work(directory: Path) -> bool:
+    """Return whether something of a build that was cut off is kept in a directory."""
+    try:
+        return len(whole_lines(directory / NAME)[0]) > 1
+    except DamagedBuild:
+        return True
 
 
 def check_same(directory: Path, building: dict[str, Any]) -> None:
     """Raise CannotResume unless the build that was cut off was of the same."""
-    begun = whole_lines(directory / NAME)[0]
-    wrong = differences(begun, json.loads(json.dumps(building)))
+    wrong = differences(begun(directory) or {}, json.loads(json.dumps(building)))
     if wrong:
         raise CannotResume(f"{directory}: another build was begun there: {'; '.join(wrong)}")
 
 
-def whole_lines(path: Path) -> list[Any]:
-    """Return the lines of a journal, without one that was cut off; none when there is no file."""
-    if not path.exists():
-        return []
-    *whole, _ = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in whole]
+def whole_lines(path: Path) -> tuple[list[Any], int]:
+    """Return the lines of a journal up to the first that is not whole, and where they end.
+
+    None when there is no file. DamagedBuild when not even the first is, but others are.
+    """
+    content = path.read_bytes() if path.exists() else b""
+    lines: list[Any] = []
+    end = 0
+    for line in content.split(b"\n")[:-1]:
+        value = parsed(line)
+        if not (is_unit(value) if lines else isinstance(value, dict)):
+            break
+        lines.append(value)
+        end += len(line) + 1
+    if content and not lines and (b"\n" in content or content[:1] != b"{"):
+        raise DamagedBuild(f"{path}: its first line is damaged, no build can go on (--restart)")
+    return lines, end
+
+
+def parsed(line: bytes) -> Any:
+    """Return the value of a line of JSON; None when it is none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def is_unit(value: Any) -> bool:
+    """Return whether a line's value names a unit."""
+    return isinstance(value, list) and [type(part) for part in value] == [str, int]
 
 
 def differences(begun: dict[str, Any], wanted: dict[str, Any], where: str = "") -> list[str]:

@@ -3,15 +3,15 @@
 A build works in a hidden directory beside its index: the index is written there, and what the
 build needs for itself. At the end each file is flushed to the disk, the manifest is written last,
 one rename makes the index appear, and the rest is removed. A build that was cut off, by a kill, a
-full disk or a key, leaves the directory for one that goes on with it; one that starts afresh
-removes it first.
+full disk, a key or any error, leaves the directory for one that goes on with it. Another build
+removes it only when it is told to.
 """
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,13 +21,15 @@ import numpy as np
 
 from longspan.indexer.errors import (
     BadFile,
-    BadInput,
+    BuildCutOff,
     DoesNotFit,
     IndexExists,
     LongspanError,
     shortage,
 )
 from longspan.indexer.running.job import UNFINISHED, Job, flush
+from longspan.indexer.running.journal import NAME as JOURNAL
+from longspan.indexer.running.journal import has_work
 from longspan.indexer.stages import encode, pack, rows
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.layout import DIRECTORY
@@ -44,83 +46,140 @@ def workplace(index: Path) -> Path:
 
 
 @contextmanager
-def publishing(index: Path, resume: bool = False) -> Iterator[Path]:
+def publishing(index: Path, resume: bool = False, restart: bool = False) -> Iterator[Path]:
     """Give the directory to build in, `draft` and `work` in it; publish draft when all ends well.
 
-    resume  keep what a build that was cut off has left there
-    IndexExists when the index is there already or is being built, DoesNotFit when the disk is full.
+    resume   go on with what a build that was cut off has left there
+    restart  throw that away
+    IndexExists when the index is there already or is being built, BuildCutOff when neither is said
+    and there is something, DoesNotFit when the disk is full. What is done is kept, whatever ends
+    the block; where nothing is, nothing is left.
     """
-    with beside(index, MARK, resume=resume, lasting=True) as place:
-        draft = place / DRAFT
-        for directory in (draft, place / WORK):
-            directory.mkdir(exist_ok=True)
-            for unfinished in directory.glob(f"*{UNFINISHED}"):
-                unfinished.unlink()
-        yield place
-        for path in sorted(draft.iterdir()):
-            flush(path)
-        flush(draft)
-        refuse_existing(index)
-        draft.rename(index)
-        flush(index.parent)
+    refuse_existing(index)
+    place = workplace(index)
+    with held(index, place):
+        if not (resume or restart) and has_work(place):
+            raise cut_off(index)
+        if not resume:
+            empty(place, {DRAFT, WORK, JOURNAL})
+        try:
+            with naming_shortage(index):
+                for directory in (place / DRAFT, place / WORK):
+                    directory.mkdir(exist_ok=True)
+                    for unfinished in directory.glob(f"*{UNFINISHED}"):
+                        unfinished.unlink()
+                yield place
+                publish(place / DRAFT, index)
+        finally:
+            published = not (place / DRAFT).exists()
+            if published or not has_work(place):
+                shutil.rmtree(place, ignore_errors=True)
+
+
+def publish(draft: Path, index: Path) -> None:
+    """Have the files of an index on the disk, and then the index appear."""
+    for path in sorted(draft.iterdir()):
+        flush(path)
+    flush(draft)
+    refuse_existing(index)
+    draft.rename(index)
+    flush(index.parent)
 
 
 @contextmanager
-def beside(
-    index: Path, mark: str, *, resume: bool = False, lasting: bool = False
-) -> Iterator[Path]:
+def beside(index: Path, mark: str, names: Collection[str]) -> Iterator[Path]:
     """Give a hidden directory beside an index that is to be; empty, and gone in the end.
 
-    resume   leave in it what is there
-    lasting  leave it there when the block is cut off, but not for input that is refused
+    names  of what will lie in it, and may have been left there
     IndexExists when the index is there already or the directory in use, DoesNotFit when the disk
     is full.
     """
     refuse_existing(index)
     place = index.parent / f".{index.name}{mark}"
+    with held(index, place):
+        empty(place, names)
+        try:
+            with naming_shortage(index):
+                yield place
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def naming_shortage(index: Path) -> Iterator[None]:
+    """Raise what the system is short of as one of our errors."""
     try:
-        index.parent.mkdir(parents=True, exist_ok=True)
-        handle = claim(place, resume)
-    except OSError as error:
-        raise BadFile(f"{index}: cannot be written: {error}") from error
-    over = not lasting
-    try:
-        yield place
-        over = True
-    except BadInput:
-        over = True  # to go on would meet the same
-        raise
+        yield
     except LongspanError:
         raise
     except OSError as error:
         raise shortage(error, index) or error from error
-    finally:
-        if over:
-            shutil.rmtree(place, ignore_errors=True)
-        os.close(handle)
 
 
-def claim(place: Path, resume: bool) -> int:
-    """Return a handle that holds the directory for this process alone, as long as it is open.
+@contextmanager
+def held(index: Path, place: Path) -> Iterator[None]:
+    """Hold a directory beside an index for this process alone; it is made, with those above it.
 
-    IndexExists when another build holds it. Unless resumed, what one that was cut off left goes.
+    Those that were made go when the index is not there in the end and they are empty.
+    IndexExists when another process holds it, BadFile when it cannot be made.
     """
-    place.mkdir(exist_ok=True)
+    above = [folder for folder in place.absolute().parents if not folder.exists()]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        refused = BadFile(f"{index}: cannot be written: {error.strerror or error}")
+        raise shortage(error, index) or refused from error
+    try:
+        with locked(place):
+            yield
+    finally:
+        with suppress(OSError):  # where there is something in it
+            for folder in above:
+                folder.rmdir()
+
+
+@contextmanager
+def locked(place: Path) -> Iterator[None]:
+    """Hold a directory's lock; IndexExists when another process holds it."""
     handle = os.open(place, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for left in () if resume else place.iterdir():
-            if left.is_dir():
-                shutil.rmtree(left)
-            else:
-                left.unlink()
-    except BlockingIOError:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise IndexExists(f"{place}: another build is writing there") from None
+        yield
+    finally:
         os.close(handle)
-        raise IndexExists(f"{place}: another build is writing there") from None
-    except OSError:
-        os.close(handle)
-        raise
-    return handle
+
+
+def empty(place: Path, names: Collection[str]) -> None:
+    """Remove what was left in a directory under some names; IndexExists when there is more."""
+    left = sorted(place.iterdir())
+    for path in left:
+        if path.name not in names:
+            raise IndexExists(f"{path}: is there, and no build has left it; remove it")
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def refuse_cut_off(index: Path) -> None:
+    """Raise BuildCutOff when a build of an index was cut off, IndexExists while one is at work."""
+    place = workplace(index)
+    if place.is_dir():
+        with locked(place):
+            if has_work(place):
+                raise cut_off(index)
+
+
+def cut_off(index: Path) -> BuildCutOff:
+    """Return the error of a build in whose place there is one that was cut off."""
+    return BuildCutOff(
+        f"{index}: a build of it was cut off and can go on: `build --resume`, or "
+        "`build --restart` to throw away what it has done"
+    )
 
 
 def refuse_existing(index: Path) -> None:

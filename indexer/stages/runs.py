@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.running.job import Job
-from longspan.indexer.store.whole import read_exactly
+from longspan.indexer.store.whole import bytes_of, read_exactly
 
 BOUND = np.dtype("<i8")
 
@@ -21,8 +21,8 @@ BOUND = np.dtype("<i8")
 def save(job: Job, name: str, records: NDArray[Any], bounds: NDArray[np.int64]) -> None:
     """Write records, of which [bounds[i], bounds[i + 1]) are the run of part i."""
     with job.replacing(job.work / name) as file:
-        file.write(bounds.astype(BOUND).data)
-        file.write(records.view(np.uint8).data)
+        file.write(bytes_of(bounds.astype(BOUND)))
+        file.write(bytes_of(records))
 
 
 def run_of(job: Job, names: Iterable[str], part: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -16,7 +16,7 @@ from longspan.indexer.planning.portions import ROUTE, TRAIN
 from longspan.indexer.running.job import BOUNDS, STAGED, Job
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest
-from longspan.indexer.store.whole import naming, write_at
+from longspan.indexer.store.whole import bytes_of, naming, write_at
 from longspan.indexer.tools.writer import copy, writing
 
 TOP, ORIGIN, RUNS = "top.npy", "origin.npy", "runs.npy"
@@ -122,7 +122,7 @@ def place(job: Job, chunk: int) -> None:
             at = data_offset(job, name)
             each = values.nbytes // len(values)
             for part, run in zip(found.tolist(), np.split(values, first[1:]), strict=True):
-                write_at(file.fileno(), at + int(runs[part]) * each, run)
+                write_at(file.fileno(), at + int(runs[part]) * each, bytes_of(run))
         job.written.add(job.work / name)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from longspan.indexer.errors import DamagedIndex, LongspanError
-from longspan.indexer.store.whole import naming
+from longspan.indexer.store.whole import bytes_of, naming
 
 
 def read_array(path: Path, dtype: DTypeLike, ndim: int = 1) -> NDArray[Any]:
@@ -57,9 +57,8 @@ def _checked(array: NDArray[Any], path: Path, dtype: DTypeLike, ndim: int) -> ND
 
 def write_array(file: IO[bytes], array: NDArray[Any]) -> None:
     """Write an array as a .npy file."""
-    whole = np.ascontiguousarray(array)
-    _write_header(file, whole.dtype, whole.shape)
-    file.write(whole.reshape(-1).view(np.uint8).data)
+    _write_header(file, array.dtype, array.shape)
+    file.write(bytes_of(array))
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
@@ -78,7 +77,7 @@ def writing_rows(
     start = file.tell()
 
     def write(rows: NDArray[Any]) -> None:
-        file.write(np.ascontiguousarray(rows, wanted).reshape(-1).view(np.uint8).data)
+        file.write(bytes_of(rows.astype(wanted, copy=False)))
 
     yield write
     size = wanted.itemsize * int(np.prod(shape))

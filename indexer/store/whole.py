@@ -40,9 +40,14 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def write_at(handle: int, offset: int, array: NDArray[Any]) -> None:
-    """Write an array's bytes into an open file from offset on."""
-    view = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+def bytes_of(array: NDArray[Any]) -> memoryview:
+    """Return an array's bytes; no copy of one in C order."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
+def write_at(handle: int, offset: int, data: bytes | memoryview) -> None:
+    """Write bytes into an open file from offset on."""
+    view = memoryview(data)
     while view:
         count = os.pwrite(handle, view, offset)
         view, offset = view[count:], offset + count

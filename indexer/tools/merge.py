@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.errors import BadIndex
 from longspan.indexer.pipeline import build
+from longspan.indexer.running.journal import begun
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.stages import publish
 from longspan.indexer.store import payload
@@ -51,13 +52,15 @@ def merge(
     when the indexes are of different kinds or an id is in two of them.
     """
     publish.refuse_existing(index)
+    if not is_of_a_merge(index):
+        publish.refuse_cut_off(index)
     opened = [open_stored(path) for path in sources]
     first, n = opened[0], sum(one.n for one in opened)
     for other in opened[1:]:
         check_alike(first, other)
     ids = disjoint_ids(opened)
     config = BuildConfig(**{**first.manifest.config, "heads": None, **dials})
-    with publish.beside(index, MARK) as folder:
+    with publish.beside(index, MARK, (MERGED, IDS)) as folder:
         with (
             writing(folder / MERGED, n, first.dim, first.dtype_name) as write,
             progress.stage("gather", n, "vectors") as advance,
@@ -73,9 +76,16 @@ def merge(
             queries=queries,
             threads=threads,
             memory_limit=memory_limit,
+            restart=is_of_a_merge(index),
             config=config,
             progress=progress,
         )
+
+
+def is_of_a_merge(index: Path) -> bool:
+    """Return whether a build that was cut off was of a merge: its vectors are gone."""
+    cut_off = begun(publish.workplace(index))
+    return cut_off is not None and cut_off["input"]["name"] == MERGED
 
 
 def check_alike(first: Stored, other: Stored) -> None:

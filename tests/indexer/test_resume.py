@@ -1,5 +1,8 @@
 """Builds that are cut off and gone on with: nothing is lost, and nothing tells them apart."""
 
+import errno
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +13,17 @@ import pytest
 
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.errors import CannotResume
-from longspan.indexer.running.journal import NAME, differences
-from longspan.indexer.stages.publish import workplace
+from longspan.indexer.errors import (
+    BadConfig,
+    BuildCutOff,
+    CannotResume,
+    DamagedBuild,
+    DoesNotFit,
+    IndexExists,
+)
+from longspan.indexer.running.journal import NAME, differences, opened
+from longspan.indexer.running.progress import SILENT
+from longspan.indexer.stages.publish import publishing, workplace
 from longspan.indexer.store.manifest import NAME as MANIFEST
 from tests.builds import content, cut_off
 from tests.data import clusters
@@ -68,15 +79,148 @@ def test_killed_stage_by_stage_a_build_comes_to_the_same_end(
     assert content(base.parent / "index") == undisturbed
 
 
-def test_a_line_that_was_cut_off_counts_for_nothing(
+@pytest.mark.parametrize(
+    "torn", [b'["closure", 1', bytes(4096), b'["closure", 1\n["cluster", 0]\n', b"\xff\n", b"[1]\n"]
+)
+def test_what_is_behind_the_last_whole_line_counts_for_nothing(
+    base: Path, undisturbed: dict[str, Any], torn: bytes
+) -> None:
+    index = base.parent / "index"
+    cut_off(base, index, CONFIG, "closure")
+    journal = workplace(index) / NAME
+    whole = journal.read_bytes()
+    with journal.open("ab") as file:
+        file.write(torn)
+    cut_off(base, index, CONFIG, "closure", resume=True)
+    assert journal.read_bytes() == whole
+    build(base, index, config=CONFIG, resume=True)
+    assert content(index) == undisturbed
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 100, b"{\n", b"[]\n"])
+def test_a_journal_without_its_first_line_is_named_and_nothing_is_removed(
+    base: Path, damage: bytes
+) -> None:
+    index = base.parent / "index"
+    cut_off(base, index, CONFIG, "closure")
+    journal = workplace(index) / NAME
+    journal.write_bytes(damage + journal.read_bytes())
+    kept = sorted(workplace(index).rglob("*"))
+    with pytest.raises(DamagedBuild, match=r"journal\.jsonl: its first line is damaged"):
+        build(base, index, config=CONFIG, resume=True)
+    with pytest.raises(BuildCutOff):
+        build(base, index, config=CONFIG)
+    assert sorted(workplace(index).rglob("*")) == kept
+
+
+def test_a_line_of_which_the_disk_takes_a_part_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path, {"metric": "l2"}) as journal:
+        journal.note([("stage", 0)])
+        with monkeypatch.context() as patch:
+            write = os.pwrite
+            patch.setattr(os, "pwrite", lambda handle, data, at: torn(write, handle, data, at))
+            with pytest.raises(OSError, match=r"No space left.*journal\.jsonl"):
+                journal.note([("stage", 1), ("stage", 2)])
+        journal.note([("stage", 3)])
+    with opened(tmp_path, {}) as journal:
+        assert journal.left("stage", range(5)) == [1, 2, 4]
+
+
+def torn(write: Any, handle: int, data: memoryview, offset: int) -> int:
+    """Write five bytes at a time, up to 20 of them, as a disk does that is full then."""
+    if len(data) < 15:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    written: int = write(handle, data[:5], offset)
+    return written
+
+
+def test_a_build_over_one_that_was_cut_off_wants_a_word(
     base: Path, undisturbed: dict[str, Any]
 ) -> None:
     index = base.parent / "index"
     cut_off(base, index, CONFIG, "closure")
-    with (workplace(index) / NAME).open("ab") as file:
-        file.write(b'["closure", 1')
+    kept = sorted(workplace(index).rglob("*"))
+    with pytest.raises(BuildCutOff, match="`build --resume`, or `build --restart`"):
+        build(base, index, config=CONFIG)
+    with pytest.raises(BuildCutOff), publishing(index):
+        pass
+    with pytest.raises(BadConfig, match="resume and restart"):
+        build(base, index, config=CONFIG, resume=True, restart=True)
+    assert sorted(workplace(index).rglob("*")) == kept
+    build(base, index, config=CONFIG, restart=True)
+    assert content(index) == undisturbed
+
+
+def test_where_nothing_was_done_a_build_starts_without_a_word(
+    base: Path, undisturbed: dict[str, Any]
+) -> None:
+    index = base.parent / "index"
+    for folder in ("draft", "work"):
+        (workplace(index) / folder).mkdir(parents=True)
+    (workplace(index) / NAME).write_text('{"longspan": "0.1.0"}\n')
+    (workplace(index) / "work/top.npy").write_text("half")
+    build(base, index, config=CONFIG)
+    assert content(index) == undisturbed
+
+
+def test_what_no_build_has_left_is_not_removed(base: Path) -> None:
+    index = base.parent / "index"
+    workplace(index).mkdir()
+    (workplace(index) / "mine").write_text("mine")
+    with pytest.raises(IndexExists, match="mine: is there, and no build has left it"):
+        build(base, index, config=CONFIG)
+    assert (workplace(index) / "mine").read_text() == "mine"
+
+
+def test_a_build_that_is_refused_before_it_has_done_anything_leaves_nothing(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("longspan.indexer.planning.footprint.most", lambda job: 1 << 60)
+    with pytest.raises(DoesNotFit, match="the disk has"):
+        build(base, base.parent / "new/folders/index", config=CONFIG)
+    assert [path.name for path in base.parent.iterdir()] == ["base.npy"]
+
+
+def test_an_index_that_appears_meanwhile_costs_nothing(
+    base: Path, undisturbed: dict[str, Any]
+) -> None:
+    index = base.parent / "index"
+
+    class Meanwhile:
+        def stage(self, name: str, total: int, unit: str) -> Any:
+            if name == "calibrate":
+                index.mkdir()
+            return SILENT.stage(name, total, unit)
+
+    with pytest.raises(IndexExists):
+        build(base, index, config=CONFIG, progress=Meanwhile())
+    index.rmdir()
+    cut_off(base, index, CONFIG, "calibrate", resume=True)
     build(base, index, config=CONFIG, resume=True)
     assert content(index) == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [("cluster", "vectors.npy"), ("settle", "primary-00000.runs"), ("closure", "tree.npz")],
+)
+@pytest.mark.parametrize("cut", [1, 10**9])
+def test_a_damaged_file_of_a_build_is_named_and_the_rest_is_kept(
+    base: Path, stage: str, name: str, cut: int
+) -> None:
+    index = base.parent / "index"
+    cut_off(base, index, CONFIG, stage)
+    damaged = workplace(index) / "work" / name
+    os.truncate(damaged, max(0, damaged.stat().st_size - cut))
+    kept = set(workplace(index).rglob("*"))
+    with pytest.raises(DamagedBuild, match=re.escape(str(damaged))):
+        build(base, index, config=CONFIG, resume=True)
+    assert set(workplace(index).rglob("*")) >= kept
+    damaged.unlink()
+    with pytest.raises(DamagedBuild, match=re.escape(str(damaged))):
+        build(base, index, config=CONFIG, resume=True)
 
 
 def test_what_was_half_written_is_written_anew(base: Path, undisturbed: dict[str, Any]) -> None:
