@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,17 @@ import click
 
 from longspan.indexer.commands.console import EXIT_CODES
 from longspan.indexer.config import BuildConfig
+from longspan.indexer.store.tiers import NAMES
 from longspan.service.commands.main import longspan
 from longspan.service.http.app import create_app
 from longspan.service.http.settings import PREFIX, Settings
 from longspan.service.http.wire.problems import PROBLEMS
 from longspan.service.search.request import MAX_DISTANCE, SearchRequest, settings
+from longspan.service.tools.measured import Tier, measured
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+SETS = {"sift": "SIFT", "text": "text"}
 PLACE = re.compile(r"<!-- ([a-z ]+) -->\n.*?<!-- /\1 -->", re.DOTALL)
 
 
@@ -102,14 +105,88 @@ def of_rooms() -> list[str]:
     return lines
 
 
+def of_recall() -> list[str]:
+    """Return a line for each tier that was measured: the recall it gave, and what it read."""
+    lines = [
+        "| recall@10 | in memory, bytes a vector | .90 | .95 | .99 | reads at .90 | .95 | .99 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for title, tier in _tiers():
+        recall = " | ".join(f"{value:.3f}".removeprefix("0") for value in tier.recall)
+        reads = " | ".join(
+            " + ".join(f"{part:g}" for part in both if part)
+            for both in zip(tier.postings, tier.pages, strict=True)
+        )
+        lines.append(f"| {title} | {tier.memory:g} | {recall} | {reads} |")
+    return lines
+
+
+def of_read_cost() -> list[str]:
+    """Return a line for each tier: what its reads at .95 take each disk that was measured."""
+    disks = measured().disks
+    heads = [f"{name}: {read:g} µs + {kb:g} µs/KB" for name, (read, kb) in disks.items()]
+    lines = [
+        f"| | bytes a vector in memory / on disk | KB a query | {' | '.join(heads)} |",
+        "|---|---|---|" + "---|" * len(disks),
+    ]
+    for title, tier in _tiers():
+        reads = tier.postings[1] + tier.pages[1]
+        costs = (f"{reads * read + tier.kilobytes * kb:,.0f} µs" for read, kb in disks.values())
+        sizes = f"{tier.memory:g} / {tier.disk:,}"
+        lines.append(f"| {title} | {sizes} | {tier.kilobytes:,} | {' | '.join(costs)} |")
+    return lines
+
+
+def of_speed() -> list[str]:
+    """Return a line for each tier that was timed."""
+    lines = [
+        "| | warm, 1 thread | 2 threads | cold, 1 | 2 | 4 | share of what fio reads, 2 threads |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for title, tier in _tiers():
+        if tier.warm and tier.cold:
+            alone, both = tier.warm["qps"]
+            cold = zip(tier.cold["qps"], tier.cold["p50"], strict=True)
+            cells = [f"{alone:,} ({_short(tier.warm['p50'])})", f"{both:,}"]
+            cells += [f"{qps:,} ({_short(p50)})" for qps, p50 in cold]
+            cells.append(f"{tier.cold['share_of_fio'] * 100:.0f} %")
+            lines.append(f"| {title} | {' | '.join(cells)} |")
+    return lines
+
+
+def of_growth() -> list[str]:
+    """Return a line for reads and one for work: their exponents in the number of vectors."""
+    lines = [f"| grows by n to the power of | {' | '.join(NAMES)} |", "|---|---|---|---|"]
+    for what, exponents in measured().growth.items():
+        lines.append(f"| {what} | {' | '.join(_short(value) for value in exponents)} |")
+    return lines
+
+
+def _tiers() -> Iterator[tuple[str, Tier]]:
+    """Yield every tier that was measured, under its title."""
+    for name, corpus in measured().sets.items():
+        for kind, tiers in (("raw", corpus.raw), ("coded", corpus.coded)):
+            for title, tier in zip(NAMES if kind == "coded" else ["raw"], tiers, strict=False):
+                yield f"{SETS[name]}, {title}", tier
+
+
+def _short(value: float) -> str:
+    """Return a number in three digits at most, without a zero before the point."""
+    return f"{value:.3g}".removeprefix("0")
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "dials": of_dials,
     "exit codes": of_exit_codes,
+    "growth": of_growth,
     "problems": of_problems,
+    "read cost": of_read_cost,
+    "recall": of_recall,
     "rooms": of_rooms,
     "routes": of_routes,
     "search": of_search,
     "settings": of_settings,
+    "speed": of_speed,
     "verbs": of_verbs,
 }
 

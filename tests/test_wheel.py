@@ -94,6 +94,7 @@ def test_the_wheel_has_types_licences_and_sample_but_no_sources_of_native_code(w
     assert not suffixes & {".pyx", ".pxd", ".c", ".h"}
     for package in PACKAGED:
         assert f"longspan/{package}/py.typed" in names
+    assert "longspan/service/tools/measured.json" in names
     for file in (ROOT / "service/tools/quickstart/sample").iterdir():
         assert f"longspan/service/tools/quickstart/sample/{file.name}" in names
     for stub in (ROOT / "cext").glob("*.pyi"):

@@ -1,10 +1,11 @@
 """What a query will read, and how many there are a second: projected from those that were measured.
 
-What was measured is docs/measurements.md's: a million SIFT and 49,152 text vectors, recall@10. An
-index of others reads like the one of them that is coded alike; bytes go by the length of a vector,
-work by its dimensions. Reads grow with the vectors as docs/scaling.md has it.
+What was measured is `measured`: a million SIFT and 49,152 text vectors, recall@10. An index of
+others reads like the one of them that is coded alike; bytes go by the length of a vector, work by
+its dimensions. Reads and work grow with the vectors as docs/scaling.md has it.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import log
 from typing import Any
@@ -16,12 +17,10 @@ from longspan.indexer.planning.plan import Plan
 from longspan.indexer.planning.shape import MANY_DIMS, Shape
 from longspan.indexer.store.postings import PAGE
 from longspan.indexer.store.tiers import NAMES
+from longspan.service.tools.measured import RECALLS, Tier, measured
 from longspan.service.tools.stated import Stated
 
-RECALLS = (0.9, 0.95, 0.99)
 MOST = 0.999  # recall that anything is said of: beyond, all may have to be read
-# Exponents of reads and of work in the number of vectors, by tier (docs/scaling.md).
-READS, WORK = (0.25, 0.13, 0.115), (0.34, 0.21, 0.20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +46,6 @@ class Query:
     def reading(self, read: float, kilobyte: float) -> float:
         """Return the microseconds that the disk takes: for each read, and for each KB."""
         return self.reads * read + self.kilobytes * kilobyte
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was measured of one tier.
-
-    postings, pages  at each of RECALLS
-    core             microseconds at a recall of .95, all in the page cache
-    """
-
-    postings: tuple[float, float, float]
-    pages: tuple[float, float, float]
-    core: float
-
-
-NONE = (0.0, 0.0, 0.0)
-SIFT_N, SIFT_DIM = 1_000_000, 128
-TEXT_N, TEXT_DIM = 49_152, 384
-SIFT_RAW = (Seen((18, 31, 88), NONE, 200),)
-SIFT = (
-    Seen((17, 24, 87), (7, 17, 6), 334),
-    Seen(NONE, (22, 31, 61), 357),
-    Seen(NONE, (16, 20, 30), 291),
-)
-TEXT_RAW = (Seen((28, 58, 196), NONE, 1042),)
-# Text with both codes was not timed; it is given the work of the first.
-TEXT = (
-    Seen((58, 96, 429), (2, 3, 0), 1199),
-    Seen(NONE, (18, 25, 48), 1046),
-    Seen(NONE, (13, 15, 19), 1046),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,26 +80,37 @@ def served(plan: Plan, recall: float, where: Stated) -> list[Served]:
 
 def expected(shape: Shape, recall: float) -> list[Query]:
     """Return what a query of an index takes at each tier, for a recall@10 below 1."""
-    coded, many = bool(shape.form.groups), shape.space.dim >= MANY_DIMS
-    if many:
-        n, dim, seen = TEXT_N, TEXT_DIM, TEXT if coded else TEXT_RAW
-    else:
-        n, dim, seen = SIFT_N, SIFT_DIM, SIFT if coded else SIFT_RAW
-    times, wider = shape.n / n, shape.space.dim / dim
+    known = measured()
+    like = known.sets["text" if shape.space.dim >= MANY_DIMS else "sift"]
+    seen = like.coded if shape.form.groups else like.raw
+    times, wider = shape.n / like.n, shape.space.dim / like.dim
     posting = footprint.posting(shape, footprint.copies(shape)) / 1024
     page = max(1.0, shape.form.row_bytes / PAGE) * PAGE / 1024
     found = []
-    for one, reads, work in zip(seen, READS, WORK, strict=False):
+    for one, core, reads, work in zip(
+        seen, cores(seen), known.growth["reads"], known.growth["work"], strict=False
+    ):
         postings, pages = (at(values, recall) for values in (one.postings, one.pages))
         more = (postings + pages) / (one.postings[1] + one.pages[1])
         postings, pages = postings * times**reads, pages * times**reads
         kilobytes = postings * posting + pages * page
-        core = one.core * wider * more * times**work
+        core *= wider * more * times**work
         found.append(Query(postings, pages, kilobytes, core))
     return found
 
 
-def at(values: tuple[float, float, float], recall: float) -> float:
+def cores(tiers: Sequence[Tier]) -> list[float]:
+    """Return the microseconds of a core that a query takes at each tier, at a recall of .95.
+
+    A tier that was not timed is given those of the one before.
+    """
+    found: list[float] = []
+    for tier in tiers:
+        found.append(1e6 / tier.warm["qps"][0] if tier.warm else found[-1])
+    return found
+
+
+def at(values: tuple[float, ...], recall: float) -> float:
     """Return what was measured at RECALLS for a recall between or beyond them.
 
     A tenth of the misses costs about as much more wherever one is.

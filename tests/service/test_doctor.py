@@ -24,6 +24,7 @@ from longspan.service.tools.doctor.machine import Machine, Place, examine, place
 from longspan.service.tools.doctor.report import examine_all
 from longspan.service.tools.doctor.text import lines
 from longspan.service.tools.forecast import expected
+from longspan.service.tools.measured import measured
 from longspan.service.tools.pagecache import resident_bytes
 from tests.cli.command import LONGSPAN, longspan
 
@@ -34,10 +35,11 @@ GOOD = Machine(
 )  # fmt: skip
 HERE = Place(Path("here"), "ext4", "nvme0n1", 1 << 40)
 SIFT, TEXT = Shape(128, "u8", "l2"), Shape(384, "f16", "cosine")
-# As docs/measurements.md has it.
+MEASURED = measured()
+READ, KILOBYTE = MEASURED.disks["this disk"]
 DISK = Disk(
     size=256 << 20, cached=0.0, latency=80.0, alone=12_000.0, deep=70_000.0, bandwidth={4: 300.0},
-    read=11.4, kilobyte=0.49,
+    read=READ, kilobyte=KILOBYTE,
 )  # fmt: skip
 
 
@@ -132,24 +134,22 @@ def test_no_more_fits_than_the_memory_and_the_disk_have_room_for(shape: Shape) -
 
 def test_sizes_are_near_those_of_the_measured_index() -> None:
     each = [size / 1e6 for size in SIFT.resident(1_000_000)]
-    assert each == pytest.approx([2.6, 21.6, 39.6], rel=0.05)
-    assert 252e6 <= SIFT.on_disk(1_000_000) < 1.35 * 252e6
+    known = MEASURED.sets["sift"].coded
+    assert each == pytest.approx([tier.memory for tier in known], rel=0.05)
+    assert 1 <= SIFT.on_disk(1_000_000) / (known[0].disk * 1e6) < 1.35
 
 
 @pytest.mark.parametrize(
-    ("shape", "n", "tier", "measured"),
-    [
-        (SIFT, 10**6, 0, 1091),
-        (SIFT, 10**6, 1, 2052),
-        (SIFT, 10**6, 2, 2425),
-        (TEXT, 49_152, 0, 443),
-    ],
+    ("shape", "name", "tier"),
+    [(SIFT, "sift", 0), (SIFT, "sift", 1), (SIFT, "sift", 2), (TEXT, "text", 0)],
 )
 def test_the_rate_is_near_what_was_measured_cold_on_two_threads(
-    shape: Shape, n: int, tier: int, measured: float
+    shape: Shape, name: str, tier: int
 ) -> None:
-    query = expected(shape.planned(n), 0.95)[tier]
-    assert rate(query, DISK, 2) == pytest.approx(measured, rel=0.25)
+    like = MEASURED.sets[name]
+    query = expected(shape.planned(like.n), 0.95)[tier]
+    cold = like.coded[tier].cold
+    assert cold and rate(query, DISK, 2) == pytest.approx(cold["qps"][1], rel=0.25)
 
 
 def test_a_temporary_file_is_measured_and_has_no_name(tmp_path: Path) -> None:
