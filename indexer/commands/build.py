@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from longspan.indexer.commands import flags
-from longspan.indexer.commands.console import emit
+from longspan.indexer.commands.console import emit_made
 from longspan.indexer.commands.info import describe
 from longspan.indexer.config import EXECUTORS, LOCAL
 from longspan.indexer.errors import BuildCutOff
@@ -89,7 +89,7 @@ def build(
             executor=executor, address=address, config=config, progress=progress,
             announce=announce,
         )  # fmt: skip
-    emit(manifest.as_dict(), describe(index, manifest), as_json)
+    emit_made(manifest.as_dict(), describe(index, manifest), as_json)
 
 
 def announce(plan: "Plan") -> None:

@@ -6,7 +6,7 @@ from time import perf_counter
 import click
 
 from longspan.indexer.commands import flags
-from longspan.indexer.commands.console import emit
+from longspan.indexer.commands.console import emit_made
 
 COUNT = click.IntRange(min=1)
 
@@ -62,4 +62,4 @@ def convert(
         "dim": done.dim, "dtype": done.dtype, "seconds": round(seconds, 3),
     }  # fmt: skip
     line = f"{output}: {done.n:,} x {done.dim} {done.dtype}, {seconds:.1f} s"
-    emit(record, [line], as_json)
+    emit_made(record, [line], as_json)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from longspan.indexer.commands import flags
-from longspan.indexer.commands.console import emit
+from longspan.indexer.commands.console import emit_made
 from longspan.indexer.commands.info import describe
 
 
@@ -48,4 +48,4 @@ def merge(
             sources, index, dials=given, queries=queries, threads=threads, memory_limit=memory,
             progress=progress,
         )  # fmt: skip
-    emit(manifest.as_dict(), describe(index, manifest), as_json)
+    emit_made(manifest.as_dict(), describe(index, manifest), as_json)

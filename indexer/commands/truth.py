@@ -6,7 +6,7 @@ from time import perf_counter
 import click
 
 from longspan.indexer.commands import flags
-from longspan.indexer.commands.console import emit
+from longspan.indexer.commands.console import emit_made
 
 
 @click.command()
@@ -54,4 +54,4 @@ def truth(
         "vectors": vectors.n, "seconds": round(seconds, 3),
     }  # fmt: skip
     line = f"{output}: {k} neighbours of {wanted.n:,} queries among {vectors.n:,} vectors"
-    emit(record, [f"{line}, {seconds:.1f} s"], as_json)
+    emit_made(record, [f"{line}, {seconds:.1f} s"], as_json)

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from longspan.indexer.errors import DamagedBuild
 from longspan.indexer.planning.shape import Shape
 from longspan.indexer.reader import Vectors, open_vectors
-from longspan.indexer.reader.opening import map_vectors
 from longspan.indexer.store.arrays import create_array, write_array, writing_rows
 from longspan.indexer.store.whole import naming
 
@@ -183,12 +182,8 @@ class Job(Shape):
     @cached_property
     def staged(self) -> Vectors:
         """The staged vectors; the number of one is its place."""
-        return self.mapped(self.work / STAGED)
-
-    def mapped(self, path: Path) -> Vectors:
-        """Return the vectors, or records, of a file of this build."""
-        with PARSING, kept_file(path):
-            return map_vectors(path)
+        with PARSING, kept_file(self.work / STAGED):
+            return open_vectors(self.work / STAGED)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from longspan.indexer.running.proc import own_memory
@@ -107,12 +107,18 @@ class Stage:
 
 
 class Terminal:
-    """Tells a person: bars on a terminal, plain lines in a log. The stream is stderr by default."""
+    """Tells a person: bars on a terminal, plain lines in a log, nothing where there is neither.
+
+    stream  default: stderr
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         stream = stream or sys.stderr
+        self._display = SILENT
+        if stream is None:  # of a process without one
+            return
         animated = stream.isatty() and os.environ.get("TERM") != "dumb"
-        self._display: Progress = Bars(stream) if animated else Lines(stream)
+        self._display = Bars(stream) if animated else Lines(stream)
 
     def stage(self, name: str, total: int, unit: str) -> AbstractContextManager[Advance]:
         """Begin a stage of `total` units; yield advance(n), which any thread may call."""
@@ -158,7 +164,8 @@ class Lines:
         self._write(f"{name}: {stage.done:,} {unit} in {taken}{and_memory(self._memory())}")
 
     def _write(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        with suppress(OSError):  # a log that has gone ends no work
+            print(line, file=self._stream, flush=True)
 
 
 class Bars:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from longspan.indexer.commands import flags
-from longspan.indexer.commands.console import aligned, cell, emit
+from longspan.indexer.commands.console import aligned, cell, emit_made
 from longspan.service.search.request import SearchRequest, settings
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def search(
         "output": str(output), "queries": vectors.n, "k": request.k, "seconds": round(seconds, 6),
         "qps": round(vectors.n / seconds, 1), "stats": total_stats(answers),
     }  # fmt: skip
-    emit(record, search_summary(record), as_json)
+    emit_made(record, search_summary(record), as_json)
 
 
 def answer_all(

@@ -48,9 +48,9 @@ def refused(code: int, *arguments: str | Path, words: str, cwd: Path | None = No
 
 
 def _in_this_process(*arguments: str | Path, cwd: Path | None) -> Done:
-    """Run the command line as its process would; an error that it does not handle is raised."""
+    """Run the command line as its process would."""
     given = [*map(str, arguments)]
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         with (
             chdir(cwd or Path.cwd()),
@@ -59,5 +59,6 @@ def _in_this_process(*arguments: str | Path, cwd: Path | None) -> Done:
         ):
             code = main(given)
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     return Done(given, code, out.getvalue(), err.getvalue())
