@@ -19,7 +19,7 @@ from longspan.indexer.reader import payload as payloads
 from longspan.indexer.reader.copies import beside
 from longspan.indexer.running.executor import connection
 from longspan.indexer.running.job import INPUT, Job
-from longspan.indexer.running.journal import begun, check_same, opened
+from longspan.indexer.running.journal import READ, STAMP, begun, check_same, opened
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.running.runner import Stages
 from longspan.indexer.running.workers import workers
@@ -98,12 +98,12 @@ def build(
     building = given.identity(config)
     resume = resume and begun(place) is not None
     if resume:
-        check_same(place, building)
+        check_same(place, building, vectors.stamp)
     with (
         payloads.opened(payload, vectors.n, Path(index)) as objects,
         connect(beside(index), None if vectors.copied else job.source) as elsewhere,
         publish.publishing(Path(index), resume, restart),
-        opened(place, building) as journal,
+        opened(place, {**building, STAMP: vectors.stamp}) as journal,
         workers(threads) as pool,
     ):
         if not resume:
@@ -156,6 +156,7 @@ def make(stages: Stages) -> None:
         stages.each("route", staging.route, chunks, in_chunk, "vectors")
         stages.once("lay out", lambda: staging.lay_out(job))
         stages.each("stage", staging.place, chunks, in_chunk, "vectors", here=True)
+        stages.once(READ, job.input.refuse_changed)
         stages.discard("labels-*")
         stages.discard(staging.SHARED)
     with stages.timed("cluster"):

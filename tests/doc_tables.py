@@ -101,7 +101,7 @@ def of_rooms() -> list[str]:
         for path in (*sorted(doors), *sorted(rooms)):
             where = path.parent if path.name == "__init__.py" else path
             about = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-            lines.append(f"| `{where.relative_to(ROOT)}` | {about.splitlines()[0]} |")
+            lines.append(f"| `{where.relative_to(ROOT)}` | {_sentence(about)} |")
     return lines
 
 
@@ -175,10 +175,26 @@ def _short(value: float) -> str:
     return f"{value:.3g}".removeprefix("0")
 
 
+def of_native() -> list[str]:
+    """Return a line for each native file: the first sentence of its docstring, or comment."""
+    lines = ["| file | what lives there |", "|---|---|"]
+    paths = [path for ext in ("pyx", "h", "c") for path in sorted((ROOT / "cext").glob(f"*.{ext}"))]
+    for path in paths:
+        _, about, *_ = re.split(r'"""|/\*|\*/', path.read_text("utf-8"), maxsplit=2)
+        lines.append(f"| `cext/{path.name}` | {_sentence(about)} |")
+    return lines
+
+
+def _sentence(text: str) -> str:
+    """Return the first sentence of a text."""
+    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].removesuffix(".") + "."
+
+
 TABLES: dict[str, Callable[[], list[str]]] = {
     "dials": of_dials,
     "exit codes": of_exit_codes,
     "growth": of_growth,
+    "native": of_native,
     "problems": of_problems,
     "read cost": of_read_cost,
     "recall": of_recall,

@@ -1,5 +1,6 @@
 """The documents are true: what they list is all there is, links lead on, examples run."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from longspan.indexer.commands.console import EXIT_CODES
 from longspan.service.commands import serve as cli_serve
 from longspan.service.commands.main import longspan
 from longspan.service.http.process import health
+from longspan.service.search.answer import SearchStats
 from tests.doc_tables import DOCUMENTS, ROOT, TABLES, written
 
 TEXTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in DOCUMENTS}
@@ -198,6 +201,11 @@ def test_the_curl_examples_find_the_same_number_of_neighbours(folder, served, na
     printed = run_script(script, folder)
     assert printed.count('"hits":[') == script.count("curl ")
     assert printed.count('"id":') == 3 * script.count("curl ")
+
+
+def test_the_answer_shown_has_the_figures_that_a_search_gives():
+    ((_, shown),) = blocks("json")
+    assert list(json.loads(shown)["stats"]) == [field.name for field in fields(SearchStats)]
 
 
 def test_the_readme_shows_what_quickstart_prints(folder):

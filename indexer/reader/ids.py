@@ -23,6 +23,7 @@ from longspan.indexer.reader.copies import stage
 from longspan.indexer.reader.files import files_of, open_file
 from longspan.indexer.reader.flat import read_npy_header
 from longspan.indexer.reader.optional import refusing
+from longspan.indexer.reader.stamp import unchanged
 from longspan.indexer.reader.unique import first_twice
 from longspan.indexer.running.progress import SILENT
 
@@ -66,7 +67,11 @@ def _checked(address: Address, n: int, tmp: Path | None) -> Iterator[NDArray[np.
     """Yield n ids some at a time, none of them out of range."""
     found = 0
     for each in files_of(address, (".parquet",)):
-        with open_file(each, tmp, SILENT) as file, refusing(each, OSError):
+        with (
+            open_file(each, tmp, SILENT) as file,
+            unchanged(each, file),
+            refusing(each, OSError),
+        ):
             for block in READERS.get(each.suffix, _from_text)(each, file):
                 _check_range(address, block, found)
                 found += len(block)

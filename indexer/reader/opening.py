@@ -1,7 +1,6 @@
 """Opening an input: see that its files are alike, and map what lies in them as rows."""
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,15 @@ from typing import BinaryIO
 from longspan.indexer.errors import BadFile
 from longspan.indexer.reader import flat, hdf5, parquet
 from longspan.indexer.reader.address import Address, parse
+from longspan.indexer.reader.checked import Checked
 from longspan.indexer.reader.copies import folder_for, stage
 from longspan.indexer.reader.files import allow_handles, files_of, open_file
 from longspan.indexer.reader.layout import NAMES, Rows
-from longspan.indexer.reader.mapped import Mapped, mapped
+from longspan.indexer.reader.mapped import mapped
 from longspan.indexer.reader.optional import refusing
+from longspan.indexer.reader.stamp import Stamp, digest_of, stamp_of, unchanged
 from longspan.indexer.reader.vectors import Vectors
+from longspan.indexer.reader.watched import Watched, watched
 from longspan.indexer.running.progress import SILENT, Advance, Progress
 
 FORMATS: dict[str, Callable[[Address, BinaryIO], Rows]] = {
@@ -27,10 +29,11 @@ FORMATS: dict[str, Callable[[Address, BinaryIO], Rows]] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An open file, and what its format says of its rows."""
+    """An open file as it was when it was opened, and what its format says of its rows."""
 
     address: Address
     file: BinaryIO
+    stamp: Stamp
     rows: Rows
 
 
@@ -51,7 +54,16 @@ def open_vectors(path: str | Path, tmp: Path | None = None, progress: Progress =
         for each in found:
             _check_shape(each, found[0])
         copied = any(each.rows.chunks or each.address.remote for each in found)
-        return Vectors(address, _mapped(address, found, tmp, progress), copied)
+        stamp = digest_of([each.stamp for each in found if not each.address.remote])
+        return Vectors(address, _files(address, found, tmp, progress), copied, stamp)
+
+
+def map_vectors(path: Path) -> Vectors:
+    """Open a file of this process's own, which nobody writes to, by mapping it; else BadFile."""
+    address = parse(path)
+    with ExitStack() as files:
+        found = _found(address, files, None, SILENT)
+        return Vectors(address, [mapped(address, found.rows.layout, found.file)], copied=False)
 
 
 def _found(address: Address, files: ExitStack, tmp: Path | None, progress: Progress) -> Found:
@@ -60,10 +72,11 @@ def _found(address: Address, files: ExitStack, tmp: Path | None, progress: Progr
         known = " ".join(FORMATS)
         raise BadFile(f"{address}: unknown format {address.suffix!r}, wanted one of {known}")
     file = files.enter_context(open_file(address, tmp, progress))
-    if os.fstat(file.fileno()).st_size == 0:
+    stamp = stamp_of(file.fileno())
+    if stamp[0] == 0:
         raise BadFile(f"{address}: the file is empty, wanted vectors")
     with refusing(address, OSError):
-        return Found(address, file, read(address, file))
+        return Found(address, file, stamp, read(address, file))
 
 
 def _check_shape(found: Found, first: Found) -> None:
@@ -76,27 +89,29 @@ def _check_shape(found: Found, first: Found) -> None:
         raise BadFile(f"{found.address}: {layout.shape}, wanted {like}")
 
 
-def _mapped(
+def _files(
     address: Address, found: list[Found], tmp: Path | None, progress: Progress
-) -> list[Mapped]:
-    """Map every file, or a copy of its rows."""
+) -> Sequence[Checked]:
+    """Return the rows of every file, or of a copy of them."""
     size = sum(each.rows.layout.end for each in found if each.rows.chunks)
     if size == 0:
-        return [_map(each, each.file) for each in found]
+        return [_watched(each) for each in found]
     folder = folder_for(tmp, address, size)
     with progress.stage("copy", size, "bytes") as advance:
-        return [_map_copy(each, folder, advance) for each in found]
+        return [_copied(each, folder, advance) for each in found]
 
 
-def _map_copy(found: Found, folder: Path, advance: Advance) -> Mapped:
+def _copied(found: Found, folder: Path, advance: Advance) -> Checked:
     layout, chunks = found.rows.layout, found.rows.chunks
     if chunks is None:
-        return _map(found, found.file)
+        return _watched(found)
     data = (chunk.data for chunk in chunks())
-    with stage(found.address, data, layout.end, folder, advance) as copy:
-        return _map(found, copy)
+    with unchanged(found.address, found.file):
+        copy = stage(found.address, data, layout.end, folder, advance)
+    with copy:
+        return mapped(found.address, layout, copy)
 
 
-def _map(found: Found, file: BinaryIO) -> Mapped:
+def _watched(found: Found) -> Watched:
     with refusing(found.address, OSError):
-        return mapped(found.address, found.rows.layout, file)
+        return watched(found.address, found.rows.layout, found.file, found.stamp)

@@ -3,15 +3,17 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.indexer.errors import BadFile
 from longspan.indexer.reader.address import Address
+from longspan.indexer.reader.checked import Checked
 from longspan.indexer.reader.layout import NAMES
-from longspan.indexer.reader.mapped import Mapped
 
 GATHERED = 1024  # rows: the kernel maps the 16 pages around each, 64 MiB of all of them
 
@@ -24,11 +26,14 @@ class Vectors:
     against a row names its file, and counts from the first row of that.
 
     copied  whether some are in a copy without a name, which no other process can open
+    stamp   by which it shows that a file was written to since; nothing of the vectors themselves
     """
 
-    def __init__(self, path: Address, parts: Sequence[Mapped], copied: bool) -> None:
+    def __init__(
+        self, path: Address, parts: Sequence[Checked], copied: bool, stamp: str = ""
+    ) -> None:
         layout = parts[0].layout
-        self.path, self.copied = path, copied
+        self.path, self.copied, self.stamp = path, copied, stamp
         self.dim, self.dtype = layout.dim, layout.dtype
         self.dtype_name = NAMES[layout.dtype]
         self._parts = parts
@@ -70,25 +75,39 @@ class Vectors:
         for part, first, last in self._spans(start, stop):
             part.release(first, last)
 
+    def refuse_changed(self) -> None:
+        """Raise BadFile when a file is not what it was when this was opened."""
+        for part in self._parts:
+            part.refuse_changed()
+        if self._digest() != self._sampled:  # a write through a map may leave no other trace
+            raise BadFile(f"{self.path}: was changed while it was read")
+
     def fingerprint(self) -> dict[str, Any]:
         """Return what tells this input from another: name, shape, size, digest of a sample.
 
-        The sample is 16 blocks of 64 KiB of each file.
+        The sample is 16 blocks of 64 KiB of each file, as they were at the first call.
         """
-        digest = hashlib.sha256()
-        for part in self._parts:
-            for block in part.sample():
-                digest.update(block)
         return {
             "name": self.path.name,
             "n": self.n,
             "dim": self.dim,
             "dtype": self.dtype_name,
             "bytes": sum(part.bytes for part in self._parts),
-            "sample_sha256": digest.hexdigest(),
+            "sample_sha256": self._sampled,
         }
 
-    def _spans(self, start: int, stop: int) -> Iterator[tuple[Mapped, int, int]]:
+    @cached_property
+    def _sampled(self) -> str:
+        return self._digest()
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        for part in self._parts:
+            for block in part.sample():
+                digest.update(block)
+        return digest.hexdigest()
+
+    def _spans(self, start: int, stop: int) -> Iterator[tuple[Checked, int, int]]:
         """Yield each part that holds some of the rows, and which, counted within it."""
         stop = min(stop, self.n)
         number = bisect_right(self._starts, start) - 1

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from longspan.indexer.errors import DamagedBuild
 from longspan.indexer.planning.shape import Shape
 from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.reader.opening import map_vectors
 from longspan.indexer.store.arrays import create_array, write_array, writing_rows
 from longspan.indexer.store.whole import naming
 
@@ -182,8 +183,12 @@ class Job(Shape):
     @cached_property
     def staged(self) -> Vectors:
         """The staged vectors; the number of one is its place."""
-        with PARSING, kept_file(self.work / STAGED):
-            return open_vectors(self.work / STAGED)
+        return self.mapped(self.work / STAGED)
+
+    def mapped(self, path: Path) -> Vectors:
+        """Return the vectors, or records, of a file of this build."""
+        with PARSING, kept_file(path):
+            return map_vectors(path)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ from longspan.indexer.running.job import flush
 from longspan.indexer.store.whole import naming, write_at
 
 NAME = "journal.jsonl"
+STAMP = "stamp"  # in the first line: when the input was last written
+READ = "read"  # the unit with which all of the input is read: it may change then
 
 
 class Journal:
@@ -89,9 +91,16 @@ def has_work(directory: Path) -> bool:
         return True
 
 
-def check_same(directory: Path, building: dict[str, Any]) -> None:
-    """Raise CannotResume unless the build that was cut off was of the same."""
-    wrong = differences(begun(directory) or {}, json.loads(json.dumps(building)))
+def check_same(directory: Path, building: dict[str, Any], stamp: str) -> None:
+    """Raise CannotResume unless the build that was cut off was of the same.
+
+    stamp  of the input, which must not have been written to before all of it was read
+    """
+    (first, *units), _ = whole_lines(directory / NAME)
+    before = first.pop(STAMP, stamp)
+    wrong = differences(first, json.loads(json.dumps(building)))
+    if before != stamp and [READ, 0] not in units:
+        wrong.append("input was written to before all of it was read")
     if wrong:
         raise CannotResume(f"{directory}: another build was begun there: {'; '.join(wrong)}")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from longspan.cext import posting
 from longspan.indexer.planning.portions import POSTINGS
-from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.reader import Vectors
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Advance
 from longspan.indexer.running.workers import Workers
@@ -97,7 +97,7 @@ def pack(job: Job, shard: int, pool: Workers, advance: Advance) -> None:
     records = np.array(job.load(RECORDS)[low:high])
     number = job.load(NUMBER)
     step = max(1, POSTINGS // (job.dials.posting_pages * store.PAGE))
-    codes = open_vectors(job.draft / FIRST) if job.form.groups else None
+    codes = job.mapped(job.draft / FIRST) if job.form.groups else None
 
     def made() -> Iterator[list[bytes]]:
         for part in parts:

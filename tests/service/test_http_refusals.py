@@ -304,3 +304,38 @@ def test_no_json_makes_the_server_fail(
     content = json.dumps(body).encode()
     answer = server.post(f"/v1/indexes/{path}", content=content, headers={"content-type": JSON})
     assert answer.status_code in (200, 400, 422), (body, answer.text)
+
+
+WHOLE = st.integers(-(2**70), 2**70) | st.integers(1, 30) | st.just(10**400)
+REAL = st.floats() | WHOLE
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "k": WHOLE,
+        "recall": st.floats(0, 1) | REAL,
+        "max_distance": REAL,
+        "probes": WHOLE,
+        "beam": WHOLE,
+        "depth": WHOLE,
+    },
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(path=st.sampled_from([ONE, MANY]), given_settings=SETTINGS, raw=st.booleans())
+def test_any_number_is_answered_or_refused_by_its_name(
+    server: httpx.Client, path: str, given_settings: dict[str, float], raw: bool
+) -> None:
+    url = f"/v1/indexes/{path}"
+    if raw:
+        answer = post_raw(server, url, np.array(VECTOR, np.float32), JSON, **given_settings)
+    else:
+        body: dict[str, Any] = {"vector": VECTOR} if path == ONE else {"vectors": [VECTOR] * 3}
+        inside = {"probes", "beam", "depth"} & given_settings.keys()
+        params = {name: given_settings.pop(name) for name in inside}
+        content = json.dumps({**body, **given_settings, "params": params}).encode()
+        answer = server.post(url, content=content, headers={"content-type": JSON})
+    assert answer.status_code in (200, 422), answer.text
+    if answer.status_code == 422:
+        names = ["k", "recall", "max_distance", "probes", "beam", "depth"]
+        assert any(name in answer.json()["detail"] for name in names), answer.text

@@ -9,18 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi import Request
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longspan.indexer.errors import DamagedIndex
 from longspan.service import Index, SearchRequest
+from longspan.service.http.wire import large as large_bodies
 from longspan.service.http.wire.door import decode
 from longspan.service.http.wire.form import Search
+from longspan.service.http.wire.large import LARGE
 from longspan.service.http.wire.limits import Limits, limits_for
 from longspan.service.http.wire.media import JSON, RAW, Media, media_of
 from longspan.service.http.wire.problems import Refused, answer
 from longspan.service.search.request import MAX_DEPTH, MAX_PROBES
 from tests.conftest import BuildIndex
+from tests.service.serving import as_base64
 
 LIMITS = Limits(dim=4, dtype="f32", batch=100, body_bytes=2**20, payload_bytes=2**20)
 
@@ -66,24 +69,93 @@ def test_one_query_may_ask_for_the_most_of_everything() -> None:
     assert decoded(body, many=False).request.probes == MAX_PROBES
 
 
-@given(values=st.integers(20_000, 40_000), many=st.booleans(), rows=st.booleans())
-def test_more_values_than_a_full_batch_has_are_not_parsed(
+def large(rows: int, dim: int = 4, **settings: Any) -> dict[str, Any]:
+    """A body that is large enough for its vectors to be taken out before the rest is parsed."""
+    vectors = np.random.default_rng(1).normal(size=(rows, dim)).tolist()
+    return {"k": 3, "vectors": vectors, **settings}
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+def test_a_large_body_is_read_as_a_small_one(indent: int | None) -> None:
+    limits = replace(LIMITS, dim=200)
+    body = large(100, 200, params={"probes": 7}, format="columns")
+    text = json.dumps(body, indent=indent).encode()
+    assert LARGE < len(text) <= limits.body(JSON)
+    search = decode(limits, True, text, JSON, JSON, "ids=string")
+    np.testing.assert_array_equal(search.queries, np.array(body["vectors"], np.float32))
+    assert search.request == SearchRequest(k=3, probes=7)
+    assert search.columns
+    assert search.ids_as_text
+    one = {"vector": body["vectors"][0], "include": ["payload"]}
+    text = json.dumps(one).encode() + b" " * (LARGE - 2000)
+    search = decode(limits, False, text, JSON, JSON, "")
+    np.testing.assert_array_equal(search.queries, np.array([one["vector"]], np.float32))
+
+
+WIDE = replace(LIMITS, dim=200)
+GOOD = large(99, 200)["vectors"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        (large(101, 200), "too_large", "more than 100 vectors in a batch"),
+        (large(99, 201), "wrong_dimension", "#/vectors/0: 201 dims, index has 200"),
+        ({"vectors": [*GOOD, GOOD[0][1:]]}, "wrong_dimension", "#/vectors/99: 199 dims"),
+        ({"vectors": [*GOOD, [*GOOD[0][1:], "x"]]}, "invalid_request", "#/vectors/99/199: is no n"),
+        ({"vectors": [*GOOD, [*GOOD[0][1:], None]]}, "invalid_request", "#/vectors/99/199"),
+        ({"vectors": [*GOOD, [*GOOD[0][1:], float("inf")]]}, "invalid_request", "99/199: is no n"),
+        ({"vectors": [*GOOD, 3]}, "invalid_request", "#/vectors/99"),
+        ({"vectors": {"a": GOOD}}, "invalid_request", "#/vectors: no array and no base64"),
+        ({"vectors": GOOD, "k": 0}, "invalid_request", "#/k"),
+        ({"vectors": GOOD, "dtype": "f32"}, "invalid_request", "dtype goes with a base64 string"),
+        ({"vectors": GOOD, "more": 1}, "invalid_request", "#/more: is not known here"),
+        ({"vectors": GOOD, "more": GOOD}, "too_large", "bytes besides the vectors, at most 65536"),
+        ({"more": GOOD}, "invalid_request", "#/vectors: no array"),
+        (GOOD, "bad_json", "no JSON object at byte 0"),
+    ],
+)
+def test_what_is_wrong_with_a_large_body_is_told_with_its_place(
+    body: object, code: str, words: str
+) -> None:
+    refused(code, words, body, limits=WIDE)
+
+
+def test_vectors_that_are_given_twice_are_refused() -> None:
+    text = json.dumps({"vectors": GOOD}).encode()[:-1] + b', "vectors": [[1]]}'
+    with pytest.raises(Refused, match="vectors is given twice"):
+        decode(WIDE, True, text, JSON, JSON, "")
+
+
+@given(values=st.integers(70_000, 90_000), many=st.booleans(), rows=st.booleans())
+@settings(max_examples=10)
+def test_more_values_than_a_full_batch_has_are_not_kept(
     values: int, many: bool, rows: bool
 ) -> None:
-    vectors = [[1.5] * 4] * (values // 4) if rows else [1.5] * values
-    body = {"vectors" if many else "vector": vectors}
-    refused("too_large", "the body has .* values, at most", body, many=many)
+    vectors = [[1] * 4] * (values // 4) if rows else [1] * values
+    with pytest.raises(Refused):
+        decoded({"vectors" if many else "vector": vectors}, many=many)
 
 
-def test_a_full_batch_is_not_too_many_values() -> None:
-    limits = replace(LIMITS, dim=200)
-    vectors = np.random.default_rng(1).normal(size=(100, 200)).tolist()
-    for indent in (None, 4):
-        body = json.dumps({"vectors": vectors}, indent=indent).encode()
-        assert len(body) <= limits.body(JSON)
-        assert decode(limits, True, body, JSON, JSON, "").queries.shape == (100, 200)
-    refused("too_large", "101 vectors, at most 100", {"vectors": vectors + vectors[:1]},
-            limits=limits)  # fmt: skip
+@pytest.mark.parametrize("count", [1, 3, 2**18 // 5, 2**18 // 4 * 3, 2**18])
+def test_base64_is_decoded_piece_by_piece(count: int) -> None:
+    limits = Limits(dim=1, dtype="f32", batch=2**20, body_bytes=2**30, payload_bytes=1, hits=2**30)
+    vectors = np.random.default_rng(2).normal(size=(count, 1)).astype("<f4")
+    text = as_base64(vectors)
+    np.testing.assert_array_equal(decoded({"vectors": text}, limits=limits).queries, vectors)
+    middle = len(text) // 2 // 4 * 4
+    bad = [text + "A", text[:-1] + "*", text[:-1] + "\u00e9"]
+    bad += [text[:middle] + "AA==" + text[middle:]] if count > 1 else []
+    for wrong in bad:
+        refused("invalid_request", "not base64|no array", {"vectors": wrong}, limits=limits)
+
+
+def test_padding_at_the_end_of_a_piece_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_bodies, "_AT_ONCE", 8)
+    assert large_bodies.from_base64(b"AAAAAAAAAAA=", "#") == bytes(8)
+    with pytest.raises(Refused, match="padding at 8, before its end"):
+        large_bodies.from_base64(b"AAAAAAA=AAAA", "#")
+    assert large_bodies.from_base64(b"AAAAAAA=", "#") == bytes(5)
 
 
 @given(batch=st.integers(1, 2**20), dim=st.integers(1, 16_384), body=st.integers(1024, 2**31))

@@ -5,7 +5,6 @@ than the search: orjson writes numpy columns directly, at k = 100 17 times cheap
 hits; a test compares real answers with the schema instead.
 """
 
-import binascii
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -32,9 +31,9 @@ from longspan.service.http.wire.form import (
     wrong,
 )
 from longspan.service.http.wire.hits import by_query, hits, ids
+from longspan.service.http.wire.large import LARGE, from_base64, take_vectors
 from longspan.service.http.wire.limits import Limits
 from longspan.service.http.wire.media import JSON
-from longspan.service.http.wire.problems import Refused
 from longspan.service.search.answer import Found
 from longspan.service.search.explain import Explanation
 
@@ -42,8 +41,6 @@ from longspan.service.search.explain import Explanation
 Floats = Annotated[list[Float], Field(min_length=1, fail_fast=True)]
 Base64 = Annotated[str, Field(json_schema_extra={"contentEncoding": "base64"})]
 Rows = Annotated[list[Floats], Field(min_length=1, fail_fast=True)]
-
-_COUNTED = 1 << 16  # bytes of a body whose values are counted before they are parsed
 
 
 class _Body(Wanted):
@@ -78,31 +75,27 @@ class BatchBody(_Body):
 
 def decode_one(body: bytes, query: str, limits: Limits) -> Search:
     """Decode `SearchBody`, and the query string beside it."""
-    given = _read(SearchBody, body, limits.values(many=False))
-    if isinstance(given.vector, str):
-        queries = _from_base64(given.vector, given.dtype, limits, "#/vector")
-        check_one(queries, limits)
-    else:
-        _no_base64_fields(given)
-        _check_dim(given.vector, limits, "#/vector")
-        queries = _floats([given.vector])
+    given, taken = _read(SearchBody, body, "vector", limits)
+    if isinstance(taken, list):
+        _check_dim(taken, limits, "#/vector")
+        taken = _floats([taken])
+    queries = _vectors(given, taken, limits, "#/vector")
+    check_one(queries, limits)
     return Search(queries, request_of(given.given(), "#/params"), _ids_as_text(query))
 
 
 def decode_many(body: bytes, query: str, limits: Limits) -> Search:
     """Decode `BatchBody`, and the query string beside it."""
-    given = _read(BatchBody, body, limits.values(many=True))
-    if isinstance(given.vectors, str):
-        queries = _from_base64(given.vectors, given.dtype, limits, "#/vectors")
-        if given.n not in (None, len(queries)):
-            raise wrong("#/n", f"n is {given.n}, the block holds {len(queries)} vectors")
-        check_batch(len(queries), limits)
-    else:
-        _no_base64_fields(given)
-        check_batch(len(given.vectors), limits)
-        for number, row in enumerate(given.vectors):
+    given, taken = _read(BatchBody, body, "vectors", limits)
+    if isinstance(taken, list):
+        check_batch(len(taken), limits)
+        for number, row in enumerate(taken):
             _check_dim(row, limits, f"#/vectors/{number}")
-        queries = _floats(given.vectors)
+        taken = _floats(taken)
+    queries = _vectors(given, taken, limits, "#/vectors")
+    if given.n not in (None, len(queries)):
+        raise wrong("#/n", f"n is {given.n}, the block holds {len(queries)} vectors")
+    check_batch(len(queries), limits)
     request = request_of(given.given(), "#/params")
     return Search(queries, request, _ids_as_text(query), given.format == "columns")
 
@@ -127,16 +120,30 @@ def encode_many(found: Found, search: Search, index: str, took_ms: float) -> Rep
     return _reply(found, index, took_ms, {"results": [*map(orjson.Fragment, rows)]})
 
 
-def _read(model: type[Model], body: bytes, most: int) -> Model:
-    """Return the model in a body, without conversions: "10" is no number.
+def _read(model: type[Model], body: bytes, key: str, limits: Limits) -> tuple[Model, Any]:
+    """Return the model in a body, without conversions: "10" is no number; and its vectors.
 
-    most  values that it may have: parsed they take many times the bytes that came
+    The vectors are as they came, lists or base64, and of a large body an array in place of lists.
     """
-    if len(body) > _COUNTED:
-        count = body.count(b",") + 1
-        if count > most:
-            raise Refused("too_large", f"the body has {count} values, at most {most} are read")
-    return validated(lambda: model.model_validate_json(body, strict=True))
+    if len(body) <= LARGE:
+        given = validated(lambda: model.model_validate_json(body, strict=True))
+        return given, getattr(given, key)
+    rest, taken = take_vectors(body, key, limits, many=model is BatchBody)
+    given = validated(lambda: model.model_validate_json(rest, strict=True))
+    if getattr(given, key) != "":
+        raise wrong(f"#/{key}", f"{key} is given twice")
+    return given, taken
+
+
+def _vectors(
+    given: SearchBody | BatchBody, taken: Queries | str | bytes, limits: Limits, pointer: str
+) -> Queries:
+    """Return vectors that came as an array, or decode those that came as base64."""
+    if isinstance(taken, np.ndarray):
+        _no_base64_fields(given)
+        return taken
+    text = taken if isinstance(taken, bytes) else taken.encode()
+    return vectors_in(from_base64(text, pointer), given.dtype, limits, pointer)
 
 
 def _ids_as_text(query: str) -> bool:
@@ -160,15 +167,6 @@ def _floats(rows: list[list[float]]) -> Queries:
     """Return JSON numbers as float32; one too large for it becomes infinite, and is refused."""
     with np.errstate(over="ignore"):
         return np.array(rows, dtype=np.float32)
-
-
-def _from_base64(text: str, dtype: str | None, limits: Limits, pointer: str) -> Queries:
-    """Return the vectors in a base64 string of the standard alphabet, with padding."""
-    try:
-        block = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError as exc:
-        raise wrong(pointer, f"not base64: {exc}") from exc
-    return vectors_in(block, dtype, limits, pointer)
 
 
 def _columns(found: Found, search: Search) -> dict[str, Any]:

@@ -17,7 +17,6 @@ MAX_READS: Final = 1 << 20  # probes, or depth, of all queries together
 _NUMBER = 32  # bytes that a number takes in JSON, with all its digits and on a line of its own
 _ITEM = 4  # bytes that it takes in a raw body, at most
 _SLACK = 1 << 20  # bytes of a body besides its numbers
-_MORE = 1024  # values of a JSON body besides its numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,6 @@ class Limits:
         """Return the largest body of a media type in bytes: what a full batch needs."""
         number = _NUMBER if media == JSON else _ITEM
         return min(self.body_bytes, self.batch * self.dim * number + _SLACK)
-
-    def values(self, many: bool) -> int:
-        """Return the most values that the JSON of a request may have."""
-        return (self.batch if many else 1) * (self.dim + 1) + _MORE
 
 
 def limits_for(index: Index, *, max_body: int, max_batch: int, max_payload: int) -> Limits:
