@@ -29,7 +29,7 @@ class Address:
 
     @property
     def name(self) -> str:
-        """The last component, which tells nothing of the machine, with the part."""
+        """The last component, with the part: it tells nothing about the machine."""
         return str(replace(self, location=self._file.name))
 
     @property
@@ -46,7 +46,7 @@ class Address:
 
 
 def parse(text: str | Path) -> Address:
-    """Return the address that text names; `::` divides only what can have parts."""
+    """Return the address that a text names; `::` divides only formats that have parts."""
     whole = Address(str(text))
     location, mark, part = whole.location.rpartition("::")
     parent = Address(location)

@@ -4,8 +4,8 @@ A copy has no name: the kernel frees it when its last user closes it or dies, by
 nothing is left behind, nothing has to be removed, and no two builds can meet. `df` shows it, `ls`
 does not.
 
-Why beside the index and not in its draft: all that lies in a draft is published, and the disk
-that has room for an index is the one that a user has thought of; /tmp is often memory.
+Why beside the index and not in its draft: everything in a draft is published. Why not in /tmp: it
+is often memory, while users choose the disk of an index for its room.
 """
 
 import errno
@@ -50,7 +50,7 @@ def stage(
     folder: Path,
     advance: Advance,
 ) -> BinaryIO:
-    """Return a nameless file in folder that holds the chunks; advance is told their bytes.
+    """Return a nameless file in folder that holds the chunks; advance gets the bytes of each.
 
     BadFile unless they are size bytes, where that is known; DoesNotFit when the disk is full.
     """

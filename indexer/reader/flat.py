@@ -1,8 +1,8 @@
 """Files whose rows lie one after the other: .npy, those of big-ann-benchmarks, those of TEXMEX.
 
-All are little-endian. Whatever a header can tell is checked when the file is opened, and its
-size must be exactly what the header promises: a cut download and a foreign file both show there.
-The values are checked as they are read, because that costs a pass over the file.
+All are little-endian. The header is checked when the file is opened, and the file's size must be
+exactly what the header promises: this finds downloads that were cut off and files of another kind.
+Values are checked as they are read, because that costs a pass over the file.
 """
 
 import os

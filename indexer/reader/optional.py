@@ -10,7 +10,7 @@ from longspan.indexer.reader.address import Address
 
 
 def need(module: str, address: Address) -> Any:
-    """Return the module that an input is read with. BadFile says what to install."""
+    """Return the module that reads an input; BadFile says what to install."""
     try:
         return importlib.import_module(module)
     except ImportError as exc:

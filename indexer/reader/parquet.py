@@ -1,8 +1,8 @@
 """Parquet: a column of lists is vectors, a column of integers is ids.
 
 Lists are of fixed size, or all of one length, of float32, float16, uint8 or int8. Others, such as
-float64, are refused as they are in .npy: an index stores and scores what it is given, and whether
-half of every number may go is for their owner to say.
+float64, are refused as they are in .npy: an index stores and scores what it is given, and only the
+owner of the numbers can decide to drop half of each.
 """
 
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def integers(address: Address, file: BinaryIO) -> Iterator[NDArray[Any]]:
 
 @contextmanager
 def _opened(address: Address, file: BinaryIO) -> Iterator[Any]:
-    """Give the open file; what Arrow says against it is a BadFile."""
+    """Give the open file; errors that Arrow raises for it become BadFile."""
     parquet = need("pyarrow.parquet", address)
     with (
         refusing(address),
@@ -62,7 +62,7 @@ def _opened(address: Address, file: BinaryIO) -> Iterator[Any]:
 
 
 def _value(address: Address, kind: Any) -> str:
-    """Return the type of a list's values; of what is no list, nothing."""
+    """Return the type of a list's values; None for what is no list."""
     types = need("pyarrow.types", address)
     lists = (types.is_list, types.is_large_list, types.is_fixed_size_list)
     return str(kind.value_type) if any(is_one(kind) for is_one in lists) else ""

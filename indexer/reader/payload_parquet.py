@@ -1,7 +1,7 @@
 """The rows of a parquet file as lines of JSON, each an object with the columns as its fields.
 
-Parquet is not read row by row in any other order than its own, so the lines are written to a file
-first, a thousand rows at a time. It has no name: however a build ends, nothing of it is left.
+Parquet can be read row by row only in its own order, so the lines are written to a file first, a
+thousand rows at a time. The file has no name: however a build ends, nothing of it is left.
 """
 
 import errno

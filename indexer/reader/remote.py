@@ -1,7 +1,7 @@
 """Remote files, by fsspec: streamed down once, then read as local ones are.
 
 Addresses come from the command line and from callers of `longspan.indexer`, never from a request:
-the server imports nothing of this (`lint-imports` checks it).
+what answers requests cannot import this module (`lint-imports` checks it).
 """
 
 from collections.abc import Iterator

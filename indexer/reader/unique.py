@@ -1,8 +1,8 @@
-"""Whether numbers are distinct, found out in memory that does not grow with them.
+"""Check that numbers are distinct, in memory that does not grow with them.
 
-Blocks of them are sorted one by one, and kept in a file without a name; then the values are looked
-at range by range, each range cut out of all blocks. Samples of the blocks say where ranges end, so
-that each has about as many numbers as a block.
+Blocks of numbers are sorted one by one and kept in a file without a name; then the values are
+compared range by range, each range cut out of all blocks. Samples of the blocks say where ranges
+end, so that each has about as many numbers as a block.
 """
 
 from collections.abc import Iterator

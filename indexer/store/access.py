@@ -1,4 +1,4 @@
-"""What the system says when it does not give a file, as an error that names file and cause."""
+"""Errors for files that the system refuses to give: each names the file and the cause."""
 
 import errno
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ NO_RIGHT = (errno.EACCES, errno.EPERM)
 
 @contextmanager
 def access(path: Path) -> Iterator[None]:
-    """Turn what the system refuses while an index is opened into one of our errors.
+    """Turn the errors of the system while an index is opened into ours.
 
-    path  of the index, where the system names no file
-    NoAccess for rights and descriptors and what else it may say, DoesNotFit for memory.
+    path  of the index, to name where the system names no file
+    DoesNotFit when memory is short; NoAccess for missing rights or descriptors, and for the rest.
     """
     try:
         yield

@@ -1,9 +1,9 @@
 """The calibration: what to read for a wanted recall, as measured when the index was built.
 
-For each tier, that is what is resident (longspan.cext.coded; raw postings have tier 0 alone), one
-law ranks the postings of a query (longspan.cext.prune); and for each calibrated k and recall a
-table holds the threshold on it, how many heads must be ranked, and how many candidates by code get
-an exact distance.
+A tier says what is resident (longspan.cext.coded; raw postings have tier 0 alone). In each tier one
+law ranks the postings of a query (longspan.cext.prune), and a table holds for each calibrated k
+and recall the law's threshold, how many heads to rank, and how many candidates by code get an
+exact distance.
 """
 
 from bisect import bisect_left
@@ -47,7 +47,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """The tables.
+    """The tables of an index.
 
     queries, source  how many queries they were measured with, and whose
     ks, recalls      the axes, ascending
@@ -107,6 +107,6 @@ def place(axis: list[float], at: float) -> tuple[int, float]:
 
 
 def between(axis: list[float], values: list[Any], at: float) -> float:
-    """Return the value at a point of the axis; the ends hold beyond them."""
+    """Return the value at a point of the axis; beyond its ends, that of the end."""
     low, part = place(axis, min(at, axis[-1]))
     return float(values[low] + part * (values[min(low + 1, len(values) - 1)] - values[low]))

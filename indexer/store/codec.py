@@ -1,4 +1,4 @@
-"""A codec: how a vector, less its head, becomes a few bytes, and what those bytes mean.
+"""A codec: how the difference of a vector and its head becomes a few bytes, and what they mean.
 
 A code has a byte for every 8 dimensions, which names one of 256 points of that group's book; a
 second tier of as many bytes refines the first. Two kinds differ in the books alone:

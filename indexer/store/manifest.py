@@ -1,7 +1,7 @@
 """The manifest: what an index says about itself, in one JSON file.
 
-It is the last file of an index to be written and the first to be read. An unknown format version
-or a key that is missing or too many is refused: an index is read as it was meant, or not at all.
+The manifest is written last and read first. A reader refuses an unknown format version and any
+missing or additional key: an index is read as it was meant, or not at all.
 """
 
 import hashlib
@@ -125,7 +125,7 @@ def file_record(path: Path) -> dict[str, Any]:
 
 
 def file_problem(path: Path, record: dict[str, Any], whole: bool = True) -> str:
-    """Return how a file differs from its record, or nothing; its content only when whole."""
+    """Return how a file differs from its record, or ""; its content is compared only when whole."""
     if not path.is_file():
         return "is missing"
     size = path.stat().st_size

@@ -1,4 +1,4 @@
-"""The head space: where every metric is a squared L2 distance, so one tree serves all three.
+"""The head space: every metric is a squared L2 distance there, so one tree serves all three.
 
     l2      the vectors themselves
     cosine  unit vectors: |a - b|^2 = 2 (1 - cos)

@@ -63,7 +63,7 @@ def convert(
 
 
 def open_source(source: str | Path, tmp: Path, progress: Progress) -> Source:
-    """Open an index, or vectors in whatever form; tmp is for a copy of what cannot be mapped."""
+    """Open an index, or vectors of any form; copies of what cannot be mapped go to tmp."""
     if (Path(source) / NAME).is_file():
         return open_stored(source)
     return open_vectors(source, tmp, progress)
@@ -72,7 +72,7 @@ def open_source(source: str | Path, tmp: Path, progress: Progress) -> Source:
 def chosen(
     source: Source, limit: int | None, sample: int | None, seed: int
 ) -> range | NDArray[np.int64]:
-    """Return the rows to write, ascending; BadConfig when the sample is larger than what is."""
+    """Return the rows to write, ascending; BadConfig when there are fewer than the sample wants."""
     n = source.n if limit is None else min(limit, source.n)
     if sample is None:
         return range(n)
@@ -83,7 +83,7 @@ def chosen(
 
 
 def names_of(source: Source) -> NDArray[np.int64]:
-    """Return the ids of an index; BadConfig when the source is none."""
+    """Return the ids of an index; BadConfig when the source is not one."""
     if not isinstance(source, Stored):
         raise BadConfig(f"{source.path}: only an index has ids to write")
     return source.ids

@@ -1,12 +1,12 @@
 """One index of the vectors of several: they are read back and built afresh.
 
-Why the trees are not joined, which would read nothing: a vector near a border is stored in several
-postings, but none of another index, and without such copies a search reads four times as many
-(docs/measurements.md: 116 postings with 1.6 copies a vector, 31 with 5.5). The law that ranks the
-postings goes by rank, distance and crowding of the heads; where one index has its heads denser than
-another, the same figures promise different things, and no table holds for both. Codes are of
-codebooks that each index trained for itself. A fresh build has none of this to mend, and its recall
-is measured on all of the vectors.
+Why the trees are not joined, although that would read nothing: a vector near a border is stored in
+several postings, but in none of another index, and without such copies a search reads four times as
+many (docs/measurements.md: 116 postings with 1.6 copies a vector, 31 with 5.5). The law that ranks
+postings goes by rank, distance and crowding of the heads; where the heads of one index are denser,
+the same figures promise different things, and no table holds for both. Each index has trained
+codebooks of its own. A fresh build has none of these faults, and its recall is measured on all of
+the vectors.
 """
 
 from collections.abc import Mapping, Sequence

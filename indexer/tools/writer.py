@@ -29,7 +29,7 @@ class Source(Protocol):
 
     @property
     def path(self) -> object:
-        """What errors name it by."""
+        """The name of the source in errors."""
 
     n: int
     dim: int
