@@ -5,6 +5,7 @@
     │   ├── BadConfig           a knob is out of its range
     │   ├── BadFile             a file of vectors, ids, payload or answers is malformed
     │   ├── BadQuery            a search asks for what the index cannot answer
+    │   │   └── IndexClosed     it was closed
     │   ├── BadIndex            the directory is no longspan index, or of another version or kind
     │   ├── IndexExists         the output is already there
     │   ├── CannotResume        the build that was cut off was of something else
@@ -44,6 +45,10 @@ class BadFile(BadInput):
 
 class BadQuery(BadInput):
     """A search asks for what the index cannot answer."""
+
+
+class IndexClosed(BadQuery):
+    """The index was closed, by `close` or because its files changed."""
 
 
 class BadIndex(BadInput):

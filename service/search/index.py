@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import orjson
 
-from longspan.indexer.errors import BadQuery, DamagedIndex, LongspanError
+from longspan.indexer.errors import BadQuery, DamagedIndex, IndexClosed, LongspanError
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store import payload as objects
 from longspan.indexer.store.access import access
@@ -250,10 +250,10 @@ class Index:
         self._opened = None
 
     def _held(self) -> Opened:
-        """Return the opened files; BadQuery once the index was closed."""
+        """Return the opened files; IndexClosed when there are none any more."""
         opened = self._opened
         if opened is None:
-            raise BadQuery("the index was closed")
+            raise IndexClosed("the index was closed")
         return opened
 
     def __eq__(self, other: object) -> bool:

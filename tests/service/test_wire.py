@@ -12,7 +12,7 @@ from fastapi import Request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longspan.indexer.errors import DamagedIndex
+from longspan.indexer.errors import DamagedIndex, IndexClosed
 from longspan.service import Index, SearchRequest
 from longspan.service.http.wire import large as large_bodies
 from longspan.service.http.wire.door import decode
@@ -195,6 +195,13 @@ def test_no_path_of_the_server_is_in_an_answer(error: Exception) -> None:
     assert "/data" not in bytes(reply.body).decode()
     assert "the server's log says more" in problem["detail"]
     assert problem["instance"] == "/v1/indexes/a/search"
+
+
+def test_an_index_that_was_closed_meanwhile_is_not_ready() -> None:
+    scope = {"type": "http", "method": "POST", "path": "/v1/indexes/a/search", "headers": []}
+    named = {"path_params": {"name": "a"}, "state": {"request_id": "job-7"}}
+    reply = asyncio.run(answer(Request(scope | named), IndexClosed("the index was closed")))
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "GZIP"])

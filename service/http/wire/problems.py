@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from longspan.indexer.errors import BadQuery, DamagedIndex
+from longspan.indexer.errors import BadQuery, DamagedIndex, IndexClosed
 
 MEDIA_TYPE = "application/problem+json"
 _SHORT = 40  # characters of a wrong value that are shown
@@ -136,6 +136,8 @@ def _refusal(request: Request, error: Exception) -> Refused:
     match error:
         case Refused():
             return error
+        case IndexClosed():
+            return Refused("not_ready", str(error), headers={"Retry-After": "1"})
         case BadQuery():
             return Refused("bad_query", str(error))
         case RequestValidationError():
