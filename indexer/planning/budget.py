@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.planning import memory
 from longspan.indexer.planning.memory import Need
@@ -30,11 +28,11 @@ class Budget:
 
     def check(self) -> None:
         """Raise DoesNotFit when a stage may take more than the limit with one unit at work."""
-        self._refuse(self.needs(None))
+        self._refuse(self.expected)
 
     def check_address_space(self, threads: int) -> None:
         """Raise DoesNotFit when `ulimit -v` leaves less than the stages map with some threads."""
-        needs = self.needs(None).values()
+        needs = self.expected.values()
         most = max(need.of(need.units(self.limit, threads)) for need in needs)
         proc.check_address_space(most + (threads + 1) * A_THREAD)
 
@@ -43,16 +41,22 @@ class Budget:
 
         DoesNotFit when there is no room for one: a part came out larger than was expected.
         """
-        needs = self.needs(int(np.diff(self.job.bounds).max()) if self.job.laid_out else None)
+        needs = self.needs
         self._refuse(needs)
         return needs[stage].units(self.limit, wanted)
 
-    def needs(self, largest: int | None) -> dict[str, Need]:
-        """Return what every stage takes.
+    @property
+    def expected(self) -> dict[str, Need]:
+        """What every stage takes, as far as it is known before any work."""
+        return memory.needs(self.job, self.queries, objects=self.payload)
 
-        largest  vectors of the largest part, as soon as that is known
-        """
-        return memory.needs(self.job, self.queries, largest=largest, objects=self.payload)
+    @property
+    def needs(self) -> dict[str, Need]:
+        """What every stage takes, as far as it is known now."""
+        largest, stored = self.job.largest, self.job.most_stored
+        return memory.needs(
+            self.job, self.queries, largest=largest, stored=stored, objects=self.payload
+        )
 
     def _refuse(self, needs: dict[str, Need]) -> None:
         if wrong := misfits(needs, self.limit):

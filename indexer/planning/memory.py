@@ -17,12 +17,13 @@ from longspan.indexer.planning.shape import Shape
 from longspan.indexer.reader.payload import PER_ROW
 from longspan.indexer.store.codec import SCALARS, TIERS
 from longspan.indexer.store.postings import BATCH, PAGE
-from longspan.indexer.tools.exhaustive import CHUNK_BYTES
+from longspan.indexer.tools.exhaustive import CHUNK_BYTES, SCORED_AT_ONCE
 
 PROGRAM = 36 << 20  # interpreter, libraries, and what their allocators keep
+NOTED = 6 << 10  # of the files of a part: their names, until they are safe on the disk
 LARGEST = 1.3  # a part over the mean one, as long as it is not known
 MANY = 1 << 32  # units
-INT, FLOAT, LONG = 4, 4, 8
+INT, FLOAT, LONG, DOUBLE = 4, 4, 8, 8
 RECORD = 24  # of a posting in the directory
 SAVED = 16 << 20  # of an array while it goes into a file of several
 MAPPED = 1 << 20  # of vectors that are lifted, or read from here and there
@@ -32,13 +33,14 @@ STORED = 4 + 4 + 4  # of a copy: head, distance and place
 SORTED = 2 * STORED + 3 * INT  # ... and while they are sorted
 SETTLED = 64  # ... and while the postings that it may be in are filled
 TRAINED = 7  # floats of each value that a codec is trained on: turned, left over, by faiss
-TRAINING = 12 << 20  # of the group that a thread trains
+TRAINING = 184  # bytes of each vector of the group that a thread trains
 TURNED = 10  # floats of each value that a thread encodes at once
-KNN = 16 << 20  # of a thread that compares a chunk: distances of faiss, or in float64
-WAITING = 5  # postings' portions of a thread: made, or being made
-RANKS = 4 + 4 + 4 + 1  # of a head ranked in calibration: number, distances, whether it is read
+KNN = 4096, 1024  # queries and vectors that faiss compares at once
+WAITING = 5  # portions of a thread, made or being made: postings, or queries with their heads
+RANKS = 4 + 3 * 4 + 2  # of a head ranked in calibration: number, distances, whether it is read
 TERMS = 4 * (4 + 8 + 8 + 8) + 4 * 8  # the law's terms of each head that it is fitted to
 CANDIDATE = 3 * 4 + 2 * 8 + 1  # of a trial of the depths: its row, its rank and its place
+TRIALS = 23 * 100 * 8  # of a query: its neighbours' places in each
 HELD = 3 * 8  # of a posting that holds a neighbour: the word for it, on its way and sorted
 NEIGHBOURS = 101  # of a query, itself among them
 ANSWERED = 133 * 60  # of a query: as many neighbours as are taken, of two chunks and sorted
@@ -69,11 +71,13 @@ class Build:
 
     queries  that the build is calibrated with
     part     vectors of the largest part
+    stored   vectors and copies under the heads of a part at most
     """
 
     shape: Shape
     queries: int
     part: int
+    stored: int
 
     @property
     def n(self) -> int:
@@ -190,20 +194,21 @@ def settle(b: Build) -> Need:
     """The tree; what is stored under the heads of a part; these; a crowded one's vectors."""
     crowd = 3 * min(portions.CROWD * FLOAT, b.part * b.vector)
     heads = 3 * b.part_heads * b.vector
-    return Need(b.tree, b.part * b.copies * SETTLED + heads + crowd)
+    return Need(b.tree, b.stored * SETTLED + heads + crowd)
 
 
 def number(b: Build) -> Need:
     """The tree before and after heads went, and rounded; the heads' sizes; a part; some ids."""
-    part = b.part * (b.copies * INT + 4 * LONG) + b.part_heads * b.vector
-    ids = min(b.n, portions.NAMED) * (LONG + 2 * INT)
+    part = b.stored * INT + b.part * 4 * LONG + b.part_heads * b.vector
+    ids = min(b.n, portions.NAMED) * 3 * LONG
     return Need(max(part, ids, b.tree + 3 * b.shape.inner * b.vector) + 3 * b.heads * LONG)
 
 
 def train(b: Build) -> Need:
     """The sample and what is left over of it; the group that a thread trains."""
-    vectors = int(TRAINED * min(b.n, portions.SAMPLE) * b.vector)
-    return Need(vectors, TRAINING if b.shape.kind == "pq" else 0)
+    count = min(b.n, portions.SAMPLE)
+    unit = count * TRAINING if b.shape.kind == "pq" else 0
+    return Need(int(TRAINED * count * b.vector), unit, b.shape.form.groups)
 
 
 def encode(b: Build) -> Need:
@@ -222,10 +227,12 @@ def measure(b: Build) -> Need:
 
 def pack(b: Build) -> Need:
     """A transaction, vectors and entries of a part, the directory; postings on their way."""
-    made = max(portions.POSTINGS, b.shape.dials.posting_pages * PAGE)
+    most = b.shape.dials.posting_pages * PAGE
+    made = max(1, min(WAITING * max(portions.POSTINGS, most), b.part_heads * most))
     transaction = min(BATCH, footprint.index(b.shape)) * 17 // 16
-    part = b.part * (b.row + b.copies * INT) + b.part_heads * 5 * LONG
-    return Need(transaction + part + 2 * RECORD * b.heads, WAITING * made)
+    part = b.part * b.row + b.stored * INT + b.part_heads * 5 * LONG
+    once = transaction + part + 2 * RECORD * b.heads
+    return Need(once, made, -(-b.part_heads * most // made))
 
 
 def directory(b: Build) -> Need:
@@ -236,7 +243,9 @@ def directory(b: Build) -> Need:
 def truth(b: Build) -> Need:
     """The answers so far; a chunk as it is scored, and its distances."""
     scored = FLOAT * b.n * b.shape.space.dim
-    each = min(CHUNK_BYTES, scored) + KNN + 2 * b.blas
+    again = min(3 * DOUBLE * SCORED_AT_ONCE, 3 * DOUBLE * b.queries * b.n)
+    compared = max(FLOAT * min(b.queries, KNN[0]) * min(b.n, KNN[1]), again)
+    each = min(CHUNK_BYTES, scored) + compared + 2 * b.blas
     return Need(b.queries * ANSWERED, each, -(-scored // CHUNK_BYTES))
 
 
@@ -245,9 +254,11 @@ def calibrate(b: Build) -> Need:
     ranked = min(b.heads, portions.MOST_RANKED) * RANKS
     terms = min(b.heads, portions.RANKED) * TERMS
     found = portions.MOST_DEPTH * CANDIDATE if b.shape.form.groups else 0
-    holders = b.part * b.copies * (INT + 2 * LONG) + b.queries * NEIGHBOURS * b.copies * HELD
-    trials = b.queries * (ranked + max(terms, found))
-    return Need(max(holders, trials) + 3 * RECORD * b.heads)
+    holders = b.stored * (INT + 2 * LONG) + b.queries * NEIGHBOURS * b.copies * HELD
+    trials = b.queries * (ranked + max(terms, found + TRIALS))
+    way = WAITING * portions.ASKED
+    unit = way * min(b.heads, portions.MOST_RANKED) * (INT + FLOAT)
+    return Need(max(holders, trials) + 3 * RECORD * b.heads, unit, -(-b.queries // way))
 
 
 def payload(b: Build) -> Need:
@@ -279,16 +290,24 @@ OF_CODES = {"train", "encode"}
 
 
 def needs(
-    shape: Shape, queries: int, *, largest: int | None = None, objects: bool = False
+    shape: Shape,
+    queries: int,
+    *,
+    largest: int | None = None,
+    stored: int | None = None,
+    objects: bool = False,
 ) -> dict[str, Need]:
     """Return what every stage takes, in their order.
 
     queries  how many it is calibrated with
     largest  vectors of the largest part; default what is to be expected
+    stored   vectors and copies under the heads of a part at most; default as many as may be
     objects  whether every vector has one, its payload
     """
-    build = Build(shape, queries, largest or min(shape.n, ceil(LARGEST * shape.n / shape.parts)))
+    part = largest or min(shape.n, ceil(LARGEST * shape.n / shape.parts))
+    build = Build(shape, queries, part, stored or part * shape.config.max_copies)
     left_out = set() if shape.form.groups else OF_CODES
     left_out |= set() if objects else {"payload"}
     found = {name: need(build) for name, need in STAGES.items() if name not in left_out}
-    return {name: replace(need, once=PROGRAM + need.once) for name, need in found.items()}
+    always = PROGRAM + NOTED * shape.parts
+    return {name: replace(need, once=always + need.once) for name, need in found.items()}

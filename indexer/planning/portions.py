@@ -16,6 +16,7 @@ NAMED = 1 << 20  # ids that are brought into the order of the rows at once
 SAMPLE = 65_536  # vectors that the books of a codec are trained on: 256 a point
 ENCODED = 1 << 20  # values of the vectors that are coded together
 POSTINGS = 1 << 20  # bytes of postings that are made together
+ASKED = 32  # calibration queries a native call
 RANKED = 256  # heads ranked in calibration at first
 MOST_RANKED = 4096
 MOST_DEPTH = 600  # candidates of a calibration query

@@ -213,6 +213,7 @@ def first_hits(
             rank_of[near[known]] = m
         if m >= min(total, MOST_RANKED) or (ranks < m).mean() >= FOUND:
             return dist, ranks
+        del found, dist
         m = min(2 * m, total, MOST_RANKED)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from longspan.cext import closure as native
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.planning.portions import CANDIDATES, COMPARED, NEAREST
-from longspan.indexer.running.job import Job
+from longspan.indexer.running.job import RECORDS, Job
 from longspan.indexer.stages import runs
 from longspan.indexer.stages.cluster import below_of, tree_of
 from longspan.indexer.stages.tree import NOBODY, Tree
@@ -112,7 +112,7 @@ def save(job: Job, kind: str, part: int, found: NDArray[np.void]) -> None:
 
 def stored_under(job: Job, kind: str, part: int) -> NDArray[np.void]:
     """Return what is stored under the heads of a part, in the order of STORED."""
-    names = [stored_in(kind, other) for other in job.filled]
+    names = runs.with_run(job, all_stored(job, kind), owners_in(kind), part)
     together = runs.run_of(job, names, part, STORED)
     return together[np.argsort(sort_key(together["head"], together["dist"]), kind="stable")]
 
@@ -121,6 +121,22 @@ def heads_nearest(job: Job, part: int) -> NDArray[np.uint32]:
     """Return the nearest head of each of a part's vectors, ascending."""
     heads: NDArray[np.uint32] = runs.all_of(job, stored_in(PRIMARY, part), STORED)["head"]
     return heads
+
+
+def note_owners(job: Job) -> None:
+    """Write which parts have vectors that are stored under the heads of each part, and how many."""
+    records = [runs.note_filled(job, all_stored(job, kind), owners_in(kind)) for kind in KINDS]
+    job.save(RECORDS, np.sum(records, axis=0))
+
+
+def all_stored(job: Job, kind: str) -> list[str]:
+    """Return the files of what the vectors of all parts are stored under."""
+    return [stored_in(kind, part) for part in job.filled]
+
+
+def owners_in(kind: str) -> str:
+    """Return the name of the file of which of these files are for each part."""
+    return f"{kind}-owners.npy"
 
 
 def stored_in(kind: str, part: int) -> str:

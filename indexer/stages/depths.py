@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
-from longspan.indexer.planning.portions import MOST_DEPTH
+from longspan.indexer.planning.portions import ASKED, MOST_DEPTH
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.store.calibration import RECALLS, Table
 from longspan.indexer.store.heads import Heads, beams
@@ -30,7 +30,6 @@ TRIED = (
     0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 0.9995,
 )  # fmt: skip
 SEARCHED = (0.5, 0.7, 0.85, 0.91, 0.935, 0.96, 0.975, 0.99, 0.996, 0.9995)
-CHUNK = 32  # queries a native call
 # Microseconds of a read and of each KB of it on the disk of docs/measurements.md,
 READ, KILOBYTE = 11.4, 0.49
 # ... and of a resident code, and of ranking a head, on a fast core: reads are what is scarce.
@@ -178,7 +177,7 @@ class Searching:
         beam, (mapped, _) = beams(self.parts.heads.levels, m), self.parts.postings
 
         def unit(start: int) -> NDArray[np.uint32]:
-            queries = self.asked.queries[start : start + CHUNK]
+            queries = self.asked.queries[start : start + ASKED]
             count = len(queries)
             rows = np.empty((count, MOST_DEPTH), np.uint32)
             self.searcher.search(
@@ -199,7 +198,7 @@ class Searching:
             mapped.release(0, len(mapped))
             return rows
 
-        starts = range(0, len(self.asked.queries), CHUNK)
+        starts = range(0, len(self.asked.queries), ASKED)
         return np.concatenate(list(self.pool.each(unit, starts)))
 
     def trial(self, threshold: float, found: Found, hits: NDArray[np.float32]) -> Trial:
@@ -228,12 +227,12 @@ def nearest(
     heads: Heads, queries: NDArray[Any], m: int, pool: Workers
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     """Return the m nearest heads of each query and their squared distances."""
-    starts = range(0, len(queries), CHUNK)
+    starts = range(0, len(queries), ASKED)
     found = np.empty((len(queries), m), np.uint32)
     dist = np.empty((len(queries), m), np.float32)
-    each = pool.each(lambda at: heads.nearest(queries[at : at + CHUNK], m), starts)
+    each = pool.each(lambda at: heads.nearest(queries[at : at + ASKED], m), starts)
     for at, (near, how_far, _) in zip(starts, each, strict=True):
-        found[at : at + CHUNK], dist[at : at + CHUNK] = near, how_far
+        found[at : at + ASKED], dist[at : at + ASKED] = near, how_far
     return found, dist
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from longspan.indexer.planning.portions import CROWD
 from longspan.indexer.running.job import Job
+from longspan.indexer.stages import closure
 from longspan.indexer.stages.closure import COPIES, PRIMARY, heads_nearest, stored_under
 from longspan.indexer.stages.cluster import tree_of
 from longspan.indexer.stages.tree import NOBODY
@@ -56,7 +57,8 @@ class Entries:
 
 
 def count(job: Job) -> None:
-    """Write into how many pieces each head is cut: 0 when it is nearest to no vector."""
+    """Write into how many pieces each head is cut, none when it is nearest to no vector."""
+    closure.note_owners(job)
     tree = tree_of(job)
     primary = np.zeros(len(tree.heads), np.uint32)
     for part in job.filled:

@@ -27,7 +27,7 @@ from longspan.indexer.running.workers import Workers
 Floats = NDArray[Any]
 Rows = NDArray[np.int64]
 CHUNK_BYTES = 32 << 20  # of rows as they are scored
-SCORED_AT_ONCE = 1 << 20  # distances in float64: 8 MiB
+SCORED_AT_ONCE = 1 << 19  # distances in float64: 4 MiB
 # faiss scores smaller batches without BLAS, at 7 instead of 55 GFLOP/s. The unit was queries, and
 # is queries * dim since 1.15, whose 128,000 leaves 1,000 queries of 96 dims on the slow side.
 BLAS_FROM = 20
