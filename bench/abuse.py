@@ -1,0 +1,209 @@
+"""What clients that mean no good cost a server and the others: `python bench/abuse.py INDEX`.
+
+Starts `longspan serve` with one worker and a memory limit on a free port, and lets clients
+
+    stall   send most of a large body and then nothing
+    flood   post JSON that is far too large
+    fill    post batches of JSON as large as the index allows
+
+while others ask single queries, and `/livez` is asked every 5 ms by a process of its own. Prints a
+JSON line for each: how `/livez` and the others fared, what the clients got, and the most memory
+that the server had of its own (RssAnon) and all told (VmHWM).
+"""
+
+import argparse
+import http.client
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+from process import field
+
+from longspan.service import Index
+
+STALLING = 64  # clients
+LARGE = 32 << 20  # bytes of their bodies, and of JSON that is too large
+FLOODS, FILLS = 200, 40  # posts
+HOST = "127.0.0.1"
+
+
+def main() -> None:
+    """Measure, printing one JSON line for each kind of client."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("index", type=Path)
+    parser.add_argument("--memory", default="256MiB", help="the server's --memory")
+    parser.add_argument("--bodies", type=int, default=64 << 20, help="LONGSPAN_MAX_BODIES")
+    args = parser.parse_args()
+    with Index.open(args.index, codes=False) as index:
+        shape = index.dim, index.dtype
+    for kind in (quiet, stall, flood, fill):
+        with server(args.index, args.memory, args.bodies) as (port, process):
+            print(json.dumps(measured(kind, port, process, *shape)), flush=True)
+
+
+@contextmanager
+def server(index: Path, memory: str, bodies: int) -> Iterator[tuple[int, int]]:
+    """Give the port and the process of a server that is ready; stop it at the end."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    verb = ["serve", f"x={index}", "--port", str(port), "--memory", memory]
+    settings = os.environ | {"LONGSPAN_MAX_BODIES": str(bodies)}
+    command = [sys.executable, "-m", "longspan.service", *verb]
+    with subprocess.Popen(command, env=settings, stderr=subprocess.DEVNULL) as started:
+        try:
+            while get(port, "/readyz") != 200:
+                time.sleep(0.1)
+            time.sleep(2)  # codes come into memory
+            yield port, started.pid
+        finally:
+            started.terminate()
+
+
+def measured(
+    kind: Callable[..., Counter[Any]], port: int, process: int, dim: int, dtype: np.dtype[Any]
+) -> dict[str, Any]:
+    """Return how a server and the others fare while clients of a kind are at it."""
+    spawn, end = multiprocessing.get_context("spawn"), Event()
+    queue, over = spawn.Queue(), spawn.Event()
+    prober = spawn.Process(target=probe, args=(port, over, queue))
+    prober.start()
+    with ThreadPoolExecutor(2) as pool:
+        others = pool.submit(ask, port, np.ones(dim, dtype).tobytes(), end)
+        memory = pool.submit(most_memory, process, end)
+        time.sleep(1)
+        answers = kind(port, dim)
+        end.set()
+        over.set()
+        live, asked = queue.get(), others.result()
+    prober.join()
+    return {
+        "clients": kind.__name__,
+        "answers": {str(code): count for code, count in answers.most_common()},
+        "livez_ms": quantiles(live),
+        "others_ms": quantiles([took for code, took in asked if code == 200]),
+        "others_refused": sum(code != 200 for code, _ in asked),
+        "own_MiB": memory.result() >> 20,
+        "peak_MiB": field(f"/proc/{process}/status", "VmHWM") >> 10,
+    }
+
+
+def probe(port: int, over: Any, queue: Any) -> None:
+    """Ask /livez over and over; put the milliseconds of each answer into the queue."""
+    connection, took = http.client.HTTPConnection(HOST, port), []
+    while not over.is_set():
+        start = time.perf_counter()
+        connection.request("GET", "/livez")
+        connection.getresponse().read()
+        took.append(1e3 * (time.perf_counter() - start))
+        time.sleep(0.005)
+    queue.put(took)
+
+
+def ask(port: int, query: bytes, end: Event) -> list[tuple[int, float]]:
+    """Ask single queries until the end; return the status and the milliseconds of each."""
+    found = []
+    while not end.is_set():
+        start = time.perf_counter()
+        found.append((post(port, "search", query), 1e3 * (time.perf_counter() - start)))
+    return found
+
+
+def most_memory(process: int, end: Event) -> int:
+    """Return the most bytes that a process had of its own until the end."""
+    most = 0
+    while not end.wait(0.02):
+        most = max(most, field(f"/proc/{process}/status", "RssAnon") * 1024)
+    return most
+
+
+def quiet(port: int, dim: int) -> Counter[Any]:
+    """Do nothing for a while."""
+    time.sleep(5)
+    return Counter()
+
+
+def stall(port: int, dim: int) -> Counter[Any]:
+    """Send as much of large bodies as is taken, then nothing, until the server gives up."""
+    head = f"POST /v1/indexes/x/search/batch HTTP/1.1\r\nhost: x\r\ncontent-length: {LARGE}\r\n"
+    head += "content-type: application/octet-stream\r\n\r\n"
+
+    def one(_: int) -> Any:
+        with socket.create_connection((HOST, port), timeout=1) as connection:
+            connection.sendall(head.encode())
+            with suppress(OSError):
+                connection.sendall(bytes(LARGE - 1))
+            connection.settimeout(60)
+            return status_of(connection)
+
+    with ThreadPoolExecutor(STALLING) as pool:
+        return Counter(pool.map(one, range(STALLING)))
+
+
+def flood(port: int, dim: int) -> Counter[Any]:
+    """Post JSON that is larger than any body that is read."""
+    body = b'{"vectors": [[' + b"1," * (LARGE // 2) + b"1]]}"
+    with ThreadPoolExecutor(8) as pool:
+        return Counter(pool.map(lambda _: post(port, "search/batch", body, True), range(FLOODS)))
+
+
+def fill(port: int, dim: int) -> Counter[Any]:
+    """Post batches of as many vectors as a body may hold, with all their digits."""
+    rows = np.random.default_rng(0).uniform(0, 100, (1024, dim)).tolist()
+    body = json.dumps({"vectors": rows, "k": 1, "probes": 1}).encode()
+    with ThreadPoolExecutor(4) as pool:
+        return Counter(pool.map(lambda _: post(port, "search/batch", body, True), range(FILLS)))
+
+
+def post(port: int, path: str, body: bytes, as_json: bool = False) -> Any:
+    """Return the status of a search, or the name of what became of the connection."""
+    media = "application/json" if as_json else "application/octet-stream"
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
+    try:
+        connection.request("POST", f"/v1/indexes/x/{path}", body, {"content-type": media})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
+    except OSError as error:
+        return type(error).__name__
+    finally:
+        connection.close()
+
+
+def get(port: int, path: str) -> int:
+    """Return the status of a path, 0 without a server."""
+    with suppress(OSError):
+        connection = http.client.HTTPConnection(HOST, port, timeout=10)
+        connection.request("GET", path)
+        return connection.getresponse().status
+    return 0
+
+
+def status_of(connection: socket.socket) -> Any:
+    """Return the status of the answer that comes, or the name of what came instead."""
+    try:
+        return int(connection.recv(100)[9:12] or 0)
+    except OSError as error:
+        return type(error).__name__
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    """Return the median, the 99th percentile and the largest."""
+    named = {"p50": 50, "p99": 99, "max": 100}
+    return {name: round(float(np.percentile(values, of)), 2) for name, of in named.items()}
+
+
+if __name__ == "__main__":
+    main()
