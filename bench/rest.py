@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from longspan.indexer.reader import open_vectors
-from longspan.service.http.process import health
+from longspan.service.http.health import health
 
 RAW = "application/octet-stream"
 MOST_QUERIES = 1000  # in wrk's memory; it goes round

@@ -18,7 +18,7 @@ from longspan.indexer import errors
 from longspan.indexer.commands.console import EXIT_CODES
 from longspan.service.commands import serve as cli_serve
 from longspan.service.commands.main import longspan
-from longspan.service.http.process import health
+from longspan.service.http.health import health
 from longspan.service.search.answer import SearchStats
 from tests.doc_tables import DOCUMENTS, ROOT, TABLES, written
 

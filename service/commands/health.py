@@ -16,7 +16,7 @@ def health(ctx: click.Context, url: str, as_json: bool) -> None:
 
     Exit code 0 when the server at URL is, 1 when it is not.
     """
-    from longspan.service.http.process import health as is_ready
+    from longspan.service.http.health import health as is_ready
 
     ready = is_ready(url)
     emit({"url": url, "ready": ready}, [f"{url}: {'ready' if ready else 'not ready'}"], as_json)

@@ -30,10 +30,10 @@ def serve(
     from longspan.service.http.settings import by_name, named_index
 
     named = by_name(named_index(text) for text in indexes)
-    record = {
-        "url": f"http://{host}:{port}", "workers": workers,
-        "indexes": {name: str(path) for name, path in named.items()},
-    }  # fmt: skip
-    if as_json:
-        emit(record, [], as_json)
-    serve_indexes(list(named.items()), host, port, workers, memory)
+    paths = {name: str(path) for name, path in named.items()}
+
+    def announce(url: str) -> None:
+        if as_json:
+            emit({"url": url, "workers": workers, "indexes": paths}, [], as_json)
+
+    serve_indexes(list(named.items()), host, port, workers, memory, announce)

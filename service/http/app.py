@@ -4,8 +4,9 @@
 environment; `longspan serve` does that.
 """
 
+import faulthandler
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
 
@@ -14,6 +15,7 @@ from starlette.middleware import Middleware
 
 from longspan.service.catalog.catalog import Catalog
 from longspan.service.http import routes
+from longspan.service.http.middleware.head import Head
 from longspan.service.http.middleware.request_id import RequestId
 from longspan.service.http.schedule.intake import Intake
 from longspan.service.http.schedule.queue import Admission
@@ -30,9 +32,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("longspan"),
         description="Nearest-neighbour search. Errors are application/problem+json (RFC 9457).",
         lifespan=partial(_lifespan, settings or read_settings()),
-        middleware=[Middleware(RequestId)],
+        middleware=[Middleware(RequestId), Middleware(Head)],
         exception_handlers=problems.HANDLERS,
         redirect_slashes=False,
+        docs_url=None,  # a page from other machines: blank in a closed network
         redoc_url=None,
         separate_input_output_schemas=False,  # an answer's optional fields are optional
     )
@@ -58,6 +61,8 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
         catalog.stop()
         intake.stop()
 
+    with suppress(OSError, ValueError):  # no stderr
+        faulthandler.enable()  # what ends a process without a word, such as a page that is gone
     catalog.start()
     with told_to_stop(stop):
         yield

@@ -1,8 +1,11 @@
 """The server's settings: the LONGSPAN_* variables, read once, in `read_settings`."""
 
+import logging
 import os
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
+from math import ceil
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,9 +14,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.sizes import parse_size
+from longspan.service.search import cgroup
 
 PREFIX = "LONGSPAN_"
+OTHERS = ("LONGSPAN_SIMD",)  # read elsewhere
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+_log = logging.getLogger(__name__)
 
 
 def named_index(text: str) -> tuple[str, Path]:
@@ -52,6 +59,8 @@ def _indexes(value: Any) -> Any:
     """Turn a list of `[NAME=]PATH` into a dict; leave what is none to pydantic's own check."""
     if isinstance(value, list) and all(isinstance(text, str) for text in value):
         return by_name(named_index(text) for text in value)
+    if isinstance(value, dict):
+        return {checked_name(str(name), f"{name}={path}"): path for name, path in value.items()}
     return value
 
 
@@ -62,7 +71,9 @@ def _size(value: Any) -> Any:
 
 def _threads() -> int:
     """Return the cores that this process may use, two at least: one may be waiting for the disk."""
-    return max(2, len(os.sched_getaffinity(0)))
+    quota = cgroup.limits().cores
+    cores = len(os.sched_getaffinity(0))
+    return max(2, cores if quota is None else min(cores, ceil(quota)))
 
 
 class Settings(BaseSettings):
@@ -114,7 +125,15 @@ class Settings(BaseSettings):
 
 
 def read_settings() -> Settings:
-    """Read the environment; BadConfig names the variable that is wrong or missing."""
+    """Read the environment; BadConfig names the variable that is wrong or missing.
+
+    One that nobody reads is logged: it may be misspelt, or an orchestrator's, which names variables
+    after services.
+    """
+    known = {*OTHERS, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    for name in sorted(name for name in os.environ if name.startswith(PREFIX)):
+        if name not in known and (near := get_close_matches(name, known, 1, 0.85)):
+            _log.warning("%s is set, which nothing reads; is %s meant?", name, near[0])
     try:
         return Settings()  # type: ignore[call-arg]  # its fields come from the environment
     except SettingsError as exc:  # only the indexes are parsed before pydantic sees them

@@ -69,3 +69,20 @@ def test_where_nothing_is_limited_there_is_no_limit(tmp_path: Path) -> None:
     found = limits(machine(tmp_path, "0::/\n", V2, {"memory.max": "max\n"}))
     assert (found.cores, found.memory) == (None, None)
     assert limits(tmp_path / "none").memory is None
+
+
+def test_what_is_left_counts_usage_without_the_cache_that_can_go(tmp_path: Path) -> None:
+    files = {
+        "a/memory.max": "5000000\n",
+        "a/memory.high": "4000000\n",
+        "a/memory.current": "3000000\n",
+        "a/memory.stat": "anon 1000000\ninactive_file 1500000\n",
+    }
+    found = limits(machine(tmp_path, "0::/a\n", V2, files))
+    assert (found.memory, found.memory_left) == (4_000_000, 2_500_000)
+
+
+def test_a_group_that_has_more_than_its_limit_has_nothing_left(tmp_path: Path) -> None:
+    files = {"memory/m/memory.limit_in_bytes": "4096\n", "memory/m/memory.usage_in_bytes": "9000\n"}
+    found = limits(machine(tmp_path, "4:memory:/m\n", V1, files))
+    assert (found.memory, found.memory_left) == (4096, 0)

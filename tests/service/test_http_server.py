@@ -1,7 +1,9 @@
 """The server process: probes, names of requests, overload, starting, stopping."""
 
 import asyncio
+import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,9 +14,10 @@ import httpx
 import numpy as np
 import pytest
 
+from longspan.indexer.errors import BadConfig
 from longspan.indexer.store.manifest import NAME as MANIFEST
 from longspan.service.http.app import create_app
-from longspan.service.http.process import health
+from longspan.service.http.health import health
 from longspan.service.http.settings import Settings
 from longspan.service.search.request import MAX_K
 from tests.conftest import BuildIndex
@@ -27,6 +30,7 @@ from tests.service.serving import (
     process,
     raw_answer,
     serving,
+    wait_until,
     wait_until_ready,
 )
 
@@ -252,10 +256,71 @@ def test_a_port_in_use_is_an_error(server: httpx.Client, tiny_index: BuildIndex)
     command = ["longspan.service", "serve", str(tiny_index()), "--port", port]
     done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "address already in use" in done.stderr
+    assert "address already in use" in done.stderr.lower()
 
 
 def test_health_is_false_for_what_is_no_server() -> None:
     assert not health("http://127.0.0.1:9")
-    with pytest.raises(ValueError, match="no HTTP URL"):
-        health("localhost:8000")
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "", "ftp://x", "http://", "http://x:y", "http://["]
+)
+def test_health_refuses_what_is_no_url(url: str) -> None:
+    with pytest.raises(BadConfig, match="no HTTP URL"):
+        health(url)
+
+
+def test_health_asks_the_server_itself_whatever_proxy_there_is(
+    server: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert health(str(server.base_url))
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/", "/v1/indexes", "/v1/indexes/floats"])
+def test_head_is_answered_where_get_is(server: httpx.Client, path: str) -> None:
+    head, get = server.head(path), server.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    assert server.head(SEARCH).status_code == 405
+
+
+def test_any_free_port_is_told_when_it_is_known(tiny_index: BuildIndex) -> None:
+    command = ["longspan.service", "serve", str(tiny_index()), "--port", "0", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        assert started.stderr is not None
+        url = json.loads(started.stdout.readline())["url"]
+        wait_until(lambda: health(url))
+        started.terminate()
+        log = started.stderr.read()
+    assert started.returncode == 0
+    assert re.search(
+        r"^\d{4}-\d\d-\d\d \S+ INFO longspan\.\S+ \[\d+\]: index \S+ is open", log, re.M
+    )
+
+
+BROKEN = """
+import uvicorn
+from longspan.service.http.process import bound, run
+
+async def app(scope, receive, send):
+    await send({"type": "lifespan.startup.failed", "message": "broken"})
+
+if __name__ == "__main__":
+    config = uvicorn.Config("broken:app", host="127.0.0.1", port=0, workers=%d, lifespan="on")
+    with bound(config) as listening:
+        print("started:", run(config, listening))
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_that_cannot_start_are_a_failure(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN % workers)
+    command = [sys.executable, "broken.py"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "started: False\n", done.stderr

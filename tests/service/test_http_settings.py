@@ -1,12 +1,14 @@
 """Settings, names of indexes, media types: what is decided before a request is looked into."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from longspan.indexer.errors import BadConfig
-from longspan.service.http.settings import named_index, read_settings
+from longspan.service.http.settings import Settings, named_index, read_settings
 from longspan.service.http.wire.media import JSON, RAW, answer_media, body_media
+from longspan.service.search import cgroup
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +97,30 @@ def test_parameters_and_case_of_a_content_type_do_not_matter(text: str) -> None:
 )
 def test_the_answer_is_what_accept_likes_best(accept: str | None, media: str) -> None:
     assert answer_media(accept) == media
+
+
+def test_a_misspelt_variable_is_named_and_an_orchestrator_s_is_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LONGSPAN_INDEXES", '["a=b"]')
+    monkeypatch.setenv("LONGSPAN_THREAD", "8")
+    monkeypatch.setenv("LONGSPAN_PORT_8000_TCP_ADDR", "10.0.0.1")  # of a service named longspan
+    read_settings()
+    assert [record.getMessage() for record in caplog.records] == [
+        "LONGSPAN_THREAD is set, which nothing reads; is LONGSPAN_THREADS meant?"
+    ]
+
+
+def test_names_in_a_json_object_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGSPAN_INDEXES", '{"a/b": "c"}')
+    with pytest.raises(BadConfig, match="cannot name an index"):
+        read_settings()
+
+
+def test_threads_are_no_more_than_a_container_has_cores_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64))
+    for quota, threads in ((None, 64), (8.5, 9), (0.5, 2), (100, 64)):
+        monkeypatch.setattr(cgroup, "limits", lambda quota=quota: cgroup.Limits(quota, None, None))
+        assert Settings(indexes={"a": Path("b")}).threads == threads

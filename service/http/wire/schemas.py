@@ -63,7 +63,7 @@ class Server(BaseModel):
     name: Literal["longspan"] = "longspan"
     version: str
     api: list[str] = ["v1"]
-    docs: str = "/docs"
+    docs: str = "/openapi.json"
 
 
 class Health(BaseModel):
