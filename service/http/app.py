@@ -17,6 +17,7 @@ from longspan.service.catalog.catalog import Catalog
 from longspan.service.http import routes
 from longspan.service.http.middleware.head import Head
 from longspan.service.http.middleware.request_id import RequestId
+from longspan.service.http.routes.serving import Serving
 from longspan.service.http.schedule.intake import Intake
 from longspan.service.http.schedule.queue import Admission
 from longspan.service.http.schedule.work import perform
@@ -55,7 +56,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     work = partial(perform, max_batch=settings.max_batch, max_payload=settings.max_payload)
     admission = Admission(work, settings.threads, settings.queue)
     intake = Intake(settings.max_bodies, settings.body_seconds)
-    app.state.serving = routes.Serving(settings, catalog, admission, intake)
+    app.state.serving = Serving(settings, catalog, admission, intake)
 
     def stop() -> None:
         catalog.stop()

@@ -13,9 +13,11 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from fastapi import Depends, FastAPI
 
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.store.manifest import NAME as MANIFEST
+from longspan.service.http import routes
 from longspan.service.http.app import create_app
 from longspan.service.http.health import health
 from longspan.service.http.settings import Settings
@@ -100,6 +102,12 @@ def test_a_failure_inside_is_a_problem_that_names_the_request(tiny_index: BuildI
     assert (answer.status_code, problem["code"]) == (500, "failed")
     assert problem["request_id"] == answer.headers["x-request-id"]
     assert "secret" not in answer.text
+
+
+def test_no_route_can_forget_what_is_asked_of_every_request() -> None:
+    """The routes of searches run no dependencies: an application that has some does not start."""
+    with pytest.raises(TypeError, match="make them middleware"):
+        routes.install(FastAPI(dependencies=[Depends(lambda: None)]))
 
 
 def test_many_clients_at_once_get_their_own_answers(
