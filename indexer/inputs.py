@@ -18,7 +18,7 @@ from longspan.indexer.running.progress import Progress
 from longspan.indexer.store.postings import MOST_ROWS
 from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
 
-CHECK = 2 << 20  # values looked at together before anything is built
+CHECK = 1 << 18  # values looked at together before anything is built: they stay in cache
 
 
 @dataclass(frozen=True, slots=True)

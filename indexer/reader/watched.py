@@ -19,7 +19,7 @@ from longspan.indexer.reader.checked import Checked, Table
 from longspan.indexer.reader.layout import Layout
 from longspan.indexer.reader.optional import refusing
 from longspan.indexer.reader.stamp import Stamp, refuse_changed, stamp_of
-from longspan.indexer.store.whole import read_at
+from longspan.indexer.store.whole import read_at, read_into
 
 NEAR = 1 << 14  # bytes between two rows, up to where those between them are read too
 SPAN = 8 << 20  # bytes that are read at once when rows are taken
@@ -56,8 +56,11 @@ class Watched(Checked):
 
     def _span(self, start: int, stop: int) -> Table:
         stride, stop = self.layout.stride, min(stop, self.layout.n)
-        found = self._bytes(self.layout.offset + start * stride, (stop - start) * stride)
-        return np.frombuffer(found, np.uint8).reshape(stop - start, stride)
+        found = np.empty((max(0, stop - start), stride), np.uint8)
+        with refusing(self.address, OSError):
+            read_into(self._handle, self.layout.offset + start * stride, found)
+        refuse_changed(self.address, self._handle, self.stamp)  # and so all of it was there
+        return found
 
     def _picked(self, rows: NDArray[np.int64]) -> Table:
         order = np.argsort(rows, kind="stable")
