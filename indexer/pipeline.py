@@ -33,6 +33,7 @@ from longspan.indexer.stages import (
     publish,
     rows,
     staging,
+    work_files,
 )
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
@@ -111,7 +112,7 @@ def build(
             wanted += vectors.n * job.form.row_bytes if elsewhere and vectors.copied else 0
             publish.require_space(place, wanted)
         if given.names is not None:
-            job.save(rows.NAMES, given.names)
+            job.save(work_files.NAMES, given.names)
         stages = Stages(job, journal, pool, progress, budget.at_once, elsewhere)
         try:
             make(stages)
@@ -133,7 +134,7 @@ def job_of(given: Inputs, index: Path, config: BuildConfig) -> Job:
     """Return what the units of the build know, its dials chosen."""
     vectors, space = given.vectors, given.space
     place = publish.workplace(index).absolute()
-    shared = place / publish.WORK / staging.SHARED
+    shared = place / publish.WORK / work_files.SHARED
     job = Job(
         **vars(shape_of(vectors.n, space, config)),
         source=str(shared if vectors.copied else Path(given.source).absolute()),
@@ -158,7 +159,7 @@ def make(stages: Stages) -> None:
         stages.each("stage", staging.place, chunks, in_chunk, "vectors", here=True)
         stages.once(READ, job.input.refuse_changed)
         stages.discard("labels-*")
-        stages.discard(staging.SHARED)
+        stages.discard(work_files.SHARED)
     with stages.timed("cluster"):
         stages.each("cluster", cluster.grow, job.filled, in_part, "vectors")
         stages.once("tree", lambda: cluster.join(job))
@@ -184,7 +185,7 @@ def make(stages: Stages) -> None:
 
 def save_payload(objects: payloads.Objects, job: Job, progress: Progress) -> None:
     """Write the objects of the rows, in the order of these."""
-    lines = job.load(staging.ORIGIN)[job.load(rows.ORDER)].astype(np.int64)
+    lines = job.load(work_files.ORIGIN)[job.load(work_files.ORDER)].astype(np.int64)
     objects.save(job.draft, lines, progress)
 
 
@@ -195,8 +196,10 @@ def measure(stages: Stages, given: Vectors | None) -> Calibration:
         at_once = stages.at_once("truth", stages.pool.threads)
         stages.once("truth", lambda: calibrate.write_sample(job, given, at_once, progress))
         sample = calibrate.read_sample(job)
-        levels = job.load_all(rows.FINAL)["levels"].tolist()
+        levels = job.load_all(work_files.FINAL)["levels"].tolist()
         heads = store_heads.Heads(job.draft, job.space, levels)
         parts = Parts(job.draft, job.space, heads, encode.codec_of(job), pack.first_heads(job))
         holders = entries.holders_of(job, sample.truth)
-        return calibrate.calibrate(parts, sample, holders, job.load(rows.NUMBER), pool, progress)
+        return calibrate.calibrate(
+            parts, sample, holders, job.load(work_files.NUMBER), pool, progress
+        )

@@ -32,7 +32,7 @@ Unit = Callable[["Job", int], None]
 UNFINISHED = ".tmp"  # ends the names of files that are being written
 STAGED = "vectors.npy"  # the input's vectors, those of one part together
 BOUNDS = "bounds.npy"  # where each part begins among them
-RECORDS = "records-under.npy"  # how many vectors and copies are stored under the heads of each part
+UNDER = "records-under.npy"  # how many vectors and copies are stored under the heads of each part
 
 # numpy reads an array's header by ast, which up to Python 3.11.7 fails in two threads at a time:
 # https://github.com/python/cpython/issues/106905
@@ -168,7 +168,7 @@ class Job(Shape):
     @property
     def most_stored(self) -> int | None:
         """What is stored under the heads of a part at most, as soon as that is known."""
-        return int(self.load(RECORDS).max()) if (self.work / RECORDS).exists() else None
+        return int(self.load(UNDER).max()) if (self.work / UNDER).exists() else None
 
     @cached_property
     def filled(self) -> list[int]:

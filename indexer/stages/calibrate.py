@@ -26,6 +26,7 @@ from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages import depths
 from longspan.indexer.stages.depths import nearest, reaching
 from longspan.indexer.stages.tree import NOBODY
+from longspan.indexer.stages.work_files import SAMPLE
 from longspan.indexer.store.calibration import RECALLS, Calibration, Table
 from longspan.indexer.store.codec import TIERS
 from longspan.indexer.store.heads import Heads
@@ -42,9 +43,6 @@ FOUND = (
 )
 MOST_QUERIES = 10_000  # of a file: with MOST_RANKED this bounds the stage's memory to 320 MB
 AFFORDABLE = 1.25  # heads ranked beyond what the neediest calibration query reads
-
-
-SAMPLE = "sample.npz"
 
 
 @dataclass(frozen=True, slots=True)

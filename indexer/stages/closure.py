@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from longspan.cext import closure as native
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.planning.portions import CANDIDATES, COMPARED, NEAREST
-from longspan.indexer.running.job import RECORDS, Job
+from longspan.indexer.running.job import UNDER, Job
 from longspan.indexer.stages import runs
-from longspan.indexer.stages.cluster import below_of, tree_of
+from longspan.indexer.stages.cluster import tree_of
 from longspan.indexer.stages.tree import NOBODY, Tree
+from longspan.indexer.stages.work_files import below_of, owners_in, stored_in
 
 NEIGHBOURS = 256  # groups whose centres are compared exactly
 
@@ -126,22 +127,12 @@ def heads_nearest(job: Job, part: int) -> NDArray[np.uint32]:
 def note_owners(job: Job) -> None:
     """Write which parts have vectors that are stored under the heads of each part, and how many."""
     records = [runs.note_filled(job, all_stored(job, kind), owners_in(kind)) for kind in KINDS]
-    job.save(RECORDS, np.sum(records, axis=0))
+    job.save(UNDER, np.sum(records, axis=0))
 
 
 def all_stored(job: Job, kind: str) -> list[str]:
     """Return the files of what the vectors of all parts are stored under."""
     return [stored_in(kind, part) for part in job.filled]
-
-
-def owners_in(kind: str) -> str:
-    """Return the name of the file of which of these files are for each part."""
-    return f"{kind}-owners.npy"
-
-
-def stored_in(kind: str, part: int) -> str:
-    """Return the name of the file of what a part's vectors are stored under."""
-    return f"{kind}-{part:05}.runs"
 
 
 def heads_near(tree: Tree, parent: int) -> NDArray[np.uint32]:

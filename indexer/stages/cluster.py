@@ -15,12 +15,12 @@ from longspan.indexer.planning.portions import TRAIN
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest
 from longspan.indexer.stages.tree import Tree
+from longspan.indexer.stages.work_files import HEADS, TREE, below_of
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.uint32]
 Counts = NDArray[np.int64]
 
-TREE, HEADS = "tree.npz", "heads.npy"
 COLUMNS = 16  # of the vectors, at least, that are sorted together: a line of the cache
 
 
@@ -150,8 +150,3 @@ def read_tree(job: Job) -> Tree:
         first_head=arrays["heads"],
         first_group=arrays["groups"],
     )
-
-
-def below_of(part: int) -> str:
-    """Return the name of the file of the tree below a part."""
-    return f"below-{part:05}.npz"

@@ -9,24 +9,16 @@ from longspan.indexer.running.job import Job
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages import codec as codecs
 from longspan.indexer.stages.partrows import PartRows
-from longspan.indexer.stages.rows import (
-    FINAL,
-    HEADS,
-    ORDER,
-    as_stored,
-    heads_of,
-    under_which,
-)
+from longspan.indexer.stages.rows import as_stored, heads_of, under_which
+from longspan.indexer.stages.work_files import FINAL, MEANING, ORDER, SETTLED, codes_in
 from longspan.indexer.store.codec import FIRST, SCALARS, SECOND, Codec
-
-MEANING = "meaning.json"
 
 
 def train(job: Job, pool: Workers) -> None:
     """Write the codec into the index, trained on a sample of the vectors and their heads."""
     count = min(job.n, SAMPLE)
     rows = np.sort(np.random.default_rng(job.config.seed).choice(job.n, count, replace=False))
-    heads = as_stored(job, job.load(HEADS)[under_which(job, rows)])
+    heads = as_stored(job, job.load(SETTLED)[under_which(job, rows)])
     lifted = job.space.lift(job.staged.gather(job.load(ORDER)[rows].astype(np.int64)))
     codec = codecs.train(job.kind, job.reason, job.space, lifted, heads, job.config.seed, pool)
     codec.save(job.draft)
@@ -67,7 +59,7 @@ def encode(job: Job, part: int) -> None:
         for whole, record in zip(made, records, strict=True):
             whole[some] = record
     for name, whole in zip((FIRST, SECOND), made, strict=True):
-        job.save(records_in(name, part), whole)
+        job.save(codes_in(name, part), whole)
 
 
 def join(job: Job) -> None:
@@ -76,9 +68,4 @@ def join(job: Job) -> None:
         shape = (job.n, job.form.groups + scalars)
         with job.writing(job.draft / name, np.uint8, shape) as write:
             for part in job.filled:
-                write(job.load(records_in(name, part)))
-
-
-def records_in(name: str, part: int) -> str:
-    """Return the name of the file of a part's records."""
-    return f"{part:05}-{name}"
+                write(job.load(codes_in(name, part)))

@@ -21,13 +21,13 @@ from longspan.indexer.stages import closure
 from longspan.indexer.stages.closure import COPIES, PRIMARY, heads_nearest, stored_under
 from longspan.indexer.stages.cluster import tree_of
 from longspan.indexer.stages.tree import NOBODY
+from longspan.indexer.stages.work_files import PIECES, entries_in
 
 Counts = NDArray[np.int64]
 Stored = NDArray[np.void]
 Floats = NDArray[np.float32]
 Run = NDArray[np.int64] | slice
 
-PIECES = "pieces.npy"
 ROW, COPY, LOW = np.uint64(33), np.uint64(32), np.uint64(2**32 - 1)  # of the words in `holding`
 
 
@@ -212,11 +212,6 @@ def sizes_of(job: Job, part: int) -> tuple[Counts, Counts]:
     """Return how many entries each of a part's postings has, and how many primary ones."""
     arrays = job.load_all(entries_in(part), "starts", "primary")
     return np.diff(arrays["starts"]), arrays["primary"]
-
-
-def entries_in(part: int) -> str:
-    """Return the name of the file of a part's entries."""
-    return f"entries-{part:05}.npz"
 
 
 def holders_of(job: Job, places: NDArray[np.int64]) -> NDArray[np.uint32]:

@@ -21,7 +21,7 @@ from longspan.indexer.running.progress import Advance
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages.entries import Entries, entries_of, sizes_of
 from longspan.indexer.stages.partrows import PartRows
-from longspan.indexer.stages.rows import FINAL, NUMBER
+from longspan.indexer.stages.work_files import FINAL, NUMBER, RECORDS, records_in
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.arrays import write_array
 from longspan.indexer.store.codec import FIRST
@@ -30,7 +30,6 @@ from longspan.indexer.store.space import inverse_norms
 
 SHARD = 1 << 30  # bytes of postings in a shard, about; a part is never split
 NO_NORMS = np.empty(0, np.float32)
-RECORDS = "records.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +128,6 @@ def finish(job: Job) -> None:
     with job.replacing(job.draft / DIRECTORY) as file:
         found = [np.array(job.load(records_in(shard))) for shard in shards]
         write_array(file, np.concatenate(found))
-
-
-def records_in(shard: int) -> str:
-    """Return the name of the file of the directory of a shard's postings."""
-    return f"records-{shard:05}.npy"
 
 
 def padded(blob: NDArray[np.uint8], pages: int) -> bytes:

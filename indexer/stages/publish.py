@@ -30,7 +30,8 @@ from longspan.indexer.errors import (
 from longspan.indexer.running.job import UNFINISHED, Job, flush
 from longspan.indexer.running.journal import NAME as JOURNAL
 from longspan.indexer.running.journal import has_work
-from longspan.indexer.stages import encode, pack, rows
+from longspan.indexer.stages import encode, pack
+from longspan.indexer.stages.work_files import FINAL
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.layout import DIRECTORY
 from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
@@ -228,7 +229,7 @@ def manifest_of(
         n=job.n,
         heads=len(records),
         entries=int(records["count"].sum()),
-        levels=job.load_all(rows.FINAL)["levels"].tolist(),
+        levels=job.load_all(FINAL)["levels"].tolist(),
         radius=job.space.radius,
         config=job.config.as_dict(),
         dials={"heads": job.dials.heads, "posting_pages": job.dials.posting_pages},

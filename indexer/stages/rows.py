@@ -9,17 +9,20 @@ from numpy.typing import NDArray
 from longspan.indexer.planning.portions import NAMED
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages.cluster import tree_of
-from longspan.indexer.stages.entries import PIECES, entries_of, heads_under
-from longspan.indexer.stages.staging import ORIGIN
+from longspan.indexer.stages.entries import entries_of, heads_under
 from longspan.indexer.stages.tree import with_heads
+from longspan.indexer.stages.work_files import (
+    FINAL,
+    NAMES,
+    NUMBER,
+    ORDER,
+    ORIGIN,
+    PIECES,
+    SETTLED,
+    STARTS,
+)
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.layout import IDS
-
-ORDER, NUMBER = "order.npy", "number.npy"  # place of a row, row of a place
-HEADS = "settled.npy"  # the heads of the index, before they are rounded
-STARTS = "starts.npy"  # the first row of each posting
-FINAL = "final.npz"
-NAMES = "names.npy"
 
 
 def number(job: Job) -> None:
@@ -47,7 +50,7 @@ def number(job: Job) -> None:
 def save_heads(job: Job, first: NDArray[np.int64]) -> None:
     """Write the heads of all postings, those of each part from first on."""
     shape = (int(first[-1]), job.space.width)
-    with job.writing(job.work / HEADS, np.float32, shape) as write:
+    with job.writing(job.work / SETTLED, np.float32, shape) as write:
         for part in job.filled:
             write(heads_under(job, part))
 
@@ -66,14 +69,14 @@ def save_tree(job: Job) -> list[int]:
     """Write heads and tree into the index; return the nodes of each level."""
     tree = tree_of(job)
     children = np.add.reduceat(job.load(PIECES), tree.family[:-1], dtype=np.int64)
-    levels, sizes = with_heads(tree.levels, tree.sizes, job.load(HEADS), children)
+    levels, sizes = with_heads(tree.levels, tree.sizes, job.load(SETTLED), children)
     store_heads.save(job.draft, levels, sizes, job.space)
     return [len(level) for level in levels]
 
 
 def heads_of(job: Job, first: int, last: int) -> NDArray[np.float32]:
     """Return the heads [first, last) as they are stored in the index."""
-    return as_stored(job, job.load(HEADS)[first:last])
+    return as_stored(job, job.load(SETTLED)[first:last])
 
 
 def as_stored(job: Job, heads: NDArray[np.float32]) -> NDArray[np.float32]:

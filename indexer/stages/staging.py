@@ -16,11 +16,9 @@ from longspan.indexer.planning.portions import ROUTE, TRAIN
 from longspan.indexer.running.job import BOUNDS, STAGED, Job
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest
+from longspan.indexer.stages.work_files import ORIGIN, RUNS, TOP, labels_of
 from longspan.indexer.store.whole import bytes_of, naming, write_at
 from longspan.indexer.tools.writer import copy, writing
-
-TOP, ORIGIN, RUNS = "top.npy", "origin.npy", "runs.npy"
-SHARED = "shared.npy"  # a copy of an input that only the process that opened it can read
 
 
 def chunks_of(job: Job) -> range:
@@ -144,8 +142,3 @@ def data_offset(job: Job, name: str) -> int:
     """Return where the values of an array file begin."""
     offset: int = job.load(name).offset  # type: ignore[attr-defined]
     return offset
-
-
-def labels_of(chunk: int) -> str:
-    """Return the name of the file of a unit's parts."""
-    return f"labels-{chunk:05}.npy"

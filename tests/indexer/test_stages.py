@@ -14,7 +14,7 @@ from longspan.indexer.planning import dials, portions
 from longspan.indexer.planning.form import Form
 from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.running.job import Job
-from longspan.indexer.stages import closure, cluster, entries, staging
+from longspan.indexer.stages import closure, cluster, entries, staging, work_files
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest
 from longspan.indexer.stages.tree import NOBODY, Tree, with_heads
 from longspan.indexer.store.space import HeadSpace
@@ -83,10 +83,10 @@ def test_staging_keeps_every_vector_with_its_number_and_equal_parts_together(
     job = job_for(tmp_path, clusters(np.random.default_rng(5)).base, heads=400)
     stage(job)
     assert len(staging.chunks_of(job)) > 3
-    base, origin = np.load(tmp_path / "base.npy"), job.load(staging.ORIGIN)
+    base, origin = np.load(tmp_path / "base.npy"), job.load(work_files.ORIGIN)
     assert sorted(origin.tolist()) == list(range(job.n))
     np.testing.assert_array_equal(job.staged.rows(0, job.n), base[origin])
-    top = np.asarray(job.load(staging.TOP))
+    top = np.asarray(job.load(work_files.TOP))
     for part in job.filled:
         rows = base[origin[job.bounds[part] : job.bounds[part + 1]]]
         assert (cheapest(rows - top.mean(axis=0), top - top.mean(axis=0)) == part).all()
@@ -113,7 +113,7 @@ def test_the_tree_has_about_the_heads_wanted_and_groups_hold_every_vector(tmp_pa
     assert len(tree.levels) == 2
     assert tree.sizes[0].sum() == len(tree.heads) == tree.family[-1] == tree.first_head[-1]
     for part in job.filled:
-        below = job.load_all(cluster.below_of(part))
+        below = job.load_all(work_files.below_of(part))
         assert sorted(below["order"]) == list(range(job.vectors_of(part)))
         assert below["groups"][-1] == job.vectors_of(part)
 
