@@ -1,4 +1,4 @@
-"""What an index takes of disk and memory, and of disk what its build removes at the end."""
+"""What an index takes of disk and memory, and what its build takes of disk until it ends."""
 
 from longspan.indexer.planning.shape import MANY_DIMS, Shape
 from longspan.indexer.store.codec import SCALARS
@@ -16,7 +16,7 @@ TREE = 2  # LMDB's own pages, in hundredths of the postings'
 
 
 def copies(shape: Shape) -> float:
-    """Return in how many postings a vector may be expected to be."""
+    """Return how many postings a vector is expected to be in."""
     like = COPIES["coded" if shape.form.groups else "raw"]
     return min(like[shape.space.dim >= MANY_DIMS], float(shape.config.max_copies))
 

@@ -1,6 +1,6 @@
 """The plan of a build: what it will take and give, said before any work is done.
 
-All of it is projected, from the shape of the input and from builds that were measured. `longspan
+Every figure is projected, from the shape of the input and from builds that were measured. `longspan
 plan` shows it, and a build makes it first and refuses what does not fit.
 """
 
@@ -16,7 +16,7 @@ from longspan.indexer.store.postings import PAGE
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage.
+    """What one stage of a build takes.
 
     memory   bytes of the process while it runs
     units    of work at once

@@ -1,8 +1,8 @@
-"""What a query will read, and how many there are a second: projected from those that were measured.
+"""What a query reads and how many are answered a second, forecast from those that were measured.
 
-What was measured is `measured`: a million SIFT and 49,152 text vectors, recall@10. An index of
-others reads like the one of them that is coded alike; bytes go by the length of a vector, work by
-its dimensions. Reads and work grow with the vectors as docs/scaling.md has it.
+`measured` has a million SIFT and 49,152 text vectors, recall@10. An index of other vectors reads
+like the one of these two that is coded alike. Bytes are proportional to the length of a vector,
+work to its dimensions; both grow with the number of vectors as docs/scaling.md has it.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ MOST = 0.999  # recall that anything is said of: beyond, all may have to be read
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What one takes.
+    """What one query takes.
 
     postings   read whole
     pages      read besides, for candidates by code
@@ -90,7 +90,7 @@ def expected(shape: Shape, recall: float) -> list[Query]:
     for one, core, reads, work in zip(
         seen, cores(seen), known.growth["reads"], known.growth["work"], strict=False
     ):
-        postings, pages = (at(values, recall) for values in (one.postings, one.pages))
+        postings, pages = (at_recall(values, recall) for values in (one.postings, one.pages))
         more = (postings + pages) / (one.postings[1] + one.pages[1])
         postings, pages = postings * times**reads, pages * times**reads
         kilobytes = postings * posting + pages * page
@@ -110,7 +110,7 @@ def cores(tiers: Sequence[Tier]) -> list[float]:
     return found
 
 
-def at(values: tuple[float, ...], recall: float) -> float:
+def at_recall(values: tuple[float, ...], recall: float) -> float:
     """Return what was measured at RECALLS for a recall between or beyond them.
 
     A tenth of the misses costs about as much more wherever one is.

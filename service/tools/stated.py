@@ -1,4 +1,4 @@
-"""The machine that a plan is for: this one, but for what is said of another."""
+"""The machine that a plan is for: this one, except for what `--machine` says."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ TRANSFER = 1 / 3  # of the time of a 4-KB read among many, where no more is know
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """A machine.
+    """A machine that plans are made for.
 
     vcpus  that a build and a server may use
     speed  of one, over that of the machine of docs/measurements.md

@@ -20,7 +20,7 @@ CACHED = 0.05  # share of a file in the page cache from where reading it tells l
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing: how bad it is (note, warning, unusable), what was found, and what helps."""
+    """One finding: how bad it is (note, warning, unusable), what was found, and what helps."""
 
     level: str
     found: str

@@ -1,10 +1,10 @@
 """What index a machine carries: how many vectors fit, and how many queries a second it answers.
 
-All of it is projected. Sizes are those that a build of default dials would have, with its postings
-full. A query's time is that of its reads on the disk as measured, and of its work shared by the
-cores, one after the other; what it reads and how long it works is docs/measurements.md's, at
-recall@10 .95 of a million vectors. For the machine of that file, two threads, cold, this gives from
-18 % less to 13 % more than was measured there, but of text with first codes 70 % more.
+Every figure is projected. Sizes are those of a build with default dials whose postings are full. A
+query takes the time of its reads, on the disk as measured, and then that of its work, shared by the
+cores; both are forecast at recall@10 .95 for a million vectors. For the machine of
+docs/measurements.md, two threads, cold, this gives from 18 % less to 13 % more than was measured
+there, but for text with first codes 70 % more.
 """
 
 from bisect import bisect_right

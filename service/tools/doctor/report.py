@@ -18,7 +18,7 @@ from longspan.service.tools.doctor.machine import Machine, Place, examine, place
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found.
+    """Everything that an examination found.
 
     disk      None when there is no disk at the place, or no room for a file to read
     carried   by the usual shapes
@@ -34,7 +34,7 @@ class Report:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing forbids to go on."""
+        """Whether longspan can be used on the machine."""
         return all(finding.level != UNUSABLE for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
