@@ -6,6 +6,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from longspan.service.http.schedule.queue import Admission
 from longspan.service.http.schedule.work import LATER
@@ -111,6 +112,35 @@ def test_replies_come_before_the_rest_of_their_company_is_done() -> None:
         return [first]
 
     assert asyncio.run(run()) == ["a"]
+
+
+def test_a_long_call_that_nobody_waits_for_any_more_is_dropped() -> None:
+    gate = Event()
+    performed: list[str] = []
+
+    def perform(calls: Sequence[Call], hand_over: Any) -> None:
+        gate.wait()
+        performed.extend(call.name for call in calls)
+        answered(calls, hand_over)
+
+    async def run() -> list[Any]:
+        queue, gone = admission(perform, threads=1), asyncio.Event()
+        calls = [Call(name, True) for name in "abc"]
+        lefts = [None, gone.wait, asyncio.Event().wait]
+        waiting = [
+            asyncio.ensure_future(queue.run(call, left))
+            for call, left in zip(calls, lefts, strict=True)
+        ]
+        await asyncio.sleep(0.02)
+        gone.set()
+        await asyncio.sleep(0.02)
+        gate.set()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    first, dropped, last = asyncio.run(run())
+    assert (first, last) == ("a", "c")
+    assert isinstance(dropped, ClientDisconnect)
+    assert performed == ["a", "c"]
 
 
 class Odd(BaseException):

@@ -1,5 +1,6 @@
 """Searches: one query, or many."""
 
+from functools import partial
 from time import perf_counter
 
 from fastapi import Request, Response
@@ -32,5 +33,11 @@ async def _answer(name: str, request: Request, *, many: bool) -> Response:
         call = Call(
             name, index, many, read, media, accept, query, perf_counter(), len(read) > SMALL
         )
-        reply = await serving.admission.run(call)
+        reply = await serving.admission.run(call, partial(_left, request))
     return Response(reply.body, headers=reply.headers)
+
+
+async def _left(request: Request) -> None:
+    """Return when the client has left; its body was read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -7,8 +7,11 @@ in a millisecond what would otherwise be a timeout.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from starlette.requests import ClientDisconnect
 
 from longspan.service.http.schedule.threads import Threads
 from longspan.service.http.schedule.work import LATER, Call, HandOver
@@ -16,10 +19,18 @@ from longspan.service.http.wire.form import Reply
 from longspan.service.http.wire.problems import Refused
 
 Perform = Callable[[Sequence[Call], HandOver], None]
-Waiting = tuple[Call, "asyncio.Future[Reply]"]
+Left = Callable[[], Coroutine[Any, Any, None]]
 
 _MOST = 32  # calls that one thread takes at once
 _PATIENCE = 0.0003  # seconds that calls wait before another thread is sent for them
+
+
+class Waiting(NamedTuple):
+    """A call, where its reply goes, and how one hears that nobody wants it any more."""
+
+    call: Call
+    future: "asyncio.Future[Reply]"
+    left: Left | None
 
 
 class Admission:
@@ -64,44 +75,62 @@ class Admission:
         finally:
             self._inside -= 1
 
-    async def run(self, call: Call) -> Reply:
-        """Return the reply to a call that has its place."""
+    async def run(self, call: Call, left: Left | None = None) -> Reply:
+        """Return the reply to a call that has its place.
+
+        left  ends when the client has left: a call that takes long is then dropped while it waits,
+              and ClientDisconnect raised
+        """
         if self._closed:
             raise _stopping()
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Reply] = loop.create_future()
-        (self._long if call.is_long else self._waiting).append((call, future))
+        waiting = Waiting(call, loop.create_future(), left)
+        if call.is_long:
+            self._put_off(waiting)
+        else:
+            self._waiting.append(waiting)
         if not self._busy:
             self._send(loop)
         else:
             self._set_alarm(loop)
-        return await future
+        return await waiting.future
+
+    def _put_off(self, waiting: Waiting) -> None:
+        """Let a call wait among those that take long."""
+        self._long.append(waiting)
+        if waiting.left:
+            watch = asyncio.ensure_future(_drop(waiting.future, waiting.left))
+            waiting.future.add_done_callback(lambda _: watch.cancel())
 
     def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._alarm is None and self._busy < self._threads:
+        if self._alarm is None and self._has_work:
             self._alarm = loop.call_later(_PATIENCE, self._on_alarm, loop)
 
     def _on_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
         self._alarm = None
-        if (self._waiting or self._long) and self._busy < self._threads:
-            self._send(loop)
-            if self._waiting:
-                self._set_alarm(loop)
+        self._send(loop)
+        self._set_alarm(loop)
+
+    @property
+    def _has_work(self) -> bool:
+        """Whether there is a thread free, and something for it to do."""
+        while self._long and self._long[0].future.done():
+            self._long.popleft()  # its client has left
+        more_long = self._long and self._busy_long < max(1, self._threads - 1)
+        return self._busy < self._threads and bool(self._waiting or more_long)
 
     def _send(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send a thread to perform some of what waits, or one long call when nothing else does.
 
-        A quarter of what waits, so that the event loop has others to talk to meanwhile and other
-        threads have some left.
+        A quarter of what is inside, so that the event loop has others to talk to meanwhile and
+        other threads have some left.
         """
-        if self._waiting:
-            most = min(_MOST, 1 + len(self._waiting) // 4)
-            taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-            is_long = False
-        elif self._long and self._busy_long < max(1, self._threads - 1):
-            taken, is_long = [self._long.popleft()], True
-        else:
+        if not self._has_work:
             return
+        is_long = not self._waiting
+        most = 1 if is_long else min(_MOST, 1 + self._inside // 4)
+        line = self._long if is_long else self._waiting
+        taken = [line.popleft() for _ in range(min(most, len(line)))]
         self._busy += 1
         self._busy_long += is_long
         self._pool.submit(lambda: self._work(loop, taken, is_long))
@@ -121,46 +150,46 @@ class Admission:
             _tell(loop, self._settle, pairs)
 
         try:
-            self._perform([call for call, _ in taken], hand_over)
-        except (
-            BaseException
-        ) as exc:  # a thread that ends without a word would leave clients waiting
+            self._perform([one.call for one in taken], hand_over)
+        except BaseException as exc:  # whatever it is: clients wait for an answer
             hand_over(dict.fromkeys([*left], exc))
         _tell(loop, self._free, loop, is_long)
 
     def _settle(self, pairs: Sequence[tuple[Waiting, Reply | BaseException]]) -> None:
         """Give each call its outcome."""
-        for (call, future), outcome in pairs:
-            if future.done():
+        for waiting, outcome in pairs:
+            if waiting.future.done():
                 continue
             if outcome is LATER:
-                self._long.append((call.as_long(), future))
+                self._put_off(waiting._replace(call=waiting.call.as_long()))
             elif isinstance(outcome, BaseException):
-                future.set_exception(_as_exception(outcome))
+                waiting.future.set_exception(_as_exception(outcome))
             else:
-                future.set_result(outcome)
+                waiting.future.set_result(outcome)
 
     def _free(self, loop: asyncio.AbstractEventLoop, is_long: bool) -> None:
         """Take a thread back, and send it for what waits."""
         self._busy -= 1
         self._busy_long -= is_long
-        if not self._closed:
-            self._send(loop)
-            while self._long and self._busy < self._threads:
-                before = self._busy
-                self._send(loop)
-                if self._busy == before:
-                    break
+        self._send(loop)
+        self._set_alarm(loop)
 
     def close(self) -> None:
         """Refuse the searches that wait; those that run go on, and nobody waits for them."""
         self._closed = True
-        for _, future in (*self._waiting, *self._long):
-            if not future.done():
-                future.set_exception(_stopping())
+        for waiting in (*self._waiting, *self._long):
+            if not waiting.future.done():
+                waiting.future.set_exception(_stopping())
         self._waiting.clear()
         self._long.clear()
         self._pool.close()
+
+
+async def _drop(future: "asyncio.Future[Reply]", left: Left) -> None:
+    """End a call when its client has left."""
+    await left()
+    if not future.done():
+        future.set_exception(ClientDisconnect())
 
 
 def _stopping() -> Refused:
