@@ -150,6 +150,16 @@ def test_base64_is_decoded_piece_by_piece(count: int) -> None:
         refused("invalid_request", "not base64|no array", {"vectors": wrong}, limits=limits)
 
 
+@pytest.mark.parametrize("dim", [1, 2, 3, 50])
+@pytest.mark.parametrize("dtype", ["u8", "f16", "f32"])
+def test_a_full_batch_in_base64_is_taken_and_one_more_is_not(dim: int, dtype: str) -> None:
+    limits = replace(LIMITS, dim=dim, dtype=dtype)
+    kind = {"u8": "u1", "f16": "<f2", "f32": "<f4"}[dtype]
+    vectors = np.zeros((limits.batch + 1, dim), kind)
+    assert len(decoded({"vectors": as_base64(vectors[1:])}, limits=limits).queries) == limits.batch
+    refused("too_large", "101 vectors, at most 100", {"vectors": as_base64(vectors)}, limits=limits)
+
+
 def test_padding_at_the_end_of_a_piece_is_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large_bodies, "_AT_ONCE", 8)
     assert large_bodies.from_base64(b"AAAAAAAAAAA=", "#") == bytes(8)

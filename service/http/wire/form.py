@@ -134,15 +134,19 @@ def validated(validate: Callable[[], Model], *, of_query: bool = False) -> Model
 def vectors_in(block: bytes, dtype: str | None, limits: Limits, where: str) -> Queries:
     """Return the vectors that lie one after the other in a block, (n, dim)."""
     name = dtype or limits.dtype
-    kind = np.dtype(_DTYPES[name])
-    size = limits.dim * kind.itemsize
+    size = vector_bytes(dtype, limits)
     if not block or len(block) % size:
         raise wrong(
             where,
             f"{len(block)} bytes, want {size} for each vector: {limits.dim} dims of {name}",
             code="wrong_dimension",
         )
-    return np.frombuffer(block, kind).reshape(-1, limits.dim)
+    return np.frombuffer(block, _DTYPES[name]).reshape(-1, limits.dim)
+
+
+def vector_bytes(dtype: str | None, limits: Limits) -> int:
+    """Return the bytes of one vector in a block."""
+    return limits.dim * np.dtype(_DTYPES[dtype or limits.dtype]).itemsize
 
 
 def check_one(queries: Queries, limits: Limits) -> None:

@@ -27,6 +27,7 @@ from longspan.service.http.wire.form import (
     read_query,
     request_of,
     validated,
+    vector_bytes,
     vectors_in,
     wrong,
 )
@@ -136,13 +137,15 @@ def _read(model: type[Model], body: bytes, key: str, limits: Limits) -> tuple[Mo
 
 
 def _vectors(
-    given: SearchBody | BatchBody, taken: Queries | str | bytes, limits: Limits, pointer: str
+    given: SearchBody | BatchBody, taken: Queries | str | memoryview, limits: Limits, pointer: str
 ) -> Queries:
     """Return vectors that came as an array, or decode those that came as base64."""
     if isinstance(taken, np.ndarray):
         _no_base64_fields(given)
         return taken
-    text = taken if isinstance(taken, bytes) else taken.encode()
+    text = taken.encode() if isinstance(taken, str) else taken
+    # Before they are decoded; the last two bytes may be padding.
+    check_batch((len(text) // 4 * 3 - 2) // vector_bytes(given.dtype, limits), limits)
     return vectors_in(from_base64(text, pointer), given.dtype, limits, pointer)
 
 
