@@ -119,7 +119,7 @@ def build(
             if objects:
                 with stages.timed("payload"):
                     stages.once("payload", partial(save_payload, objects, job, progress))
-            calibration = measure(stages, given.queries)
+            calibration = calibrated(stages, given.queries)
         finally:
             stages.make_safe()
         with stages.timed("publish"):
@@ -153,10 +153,10 @@ def make(stages: Stages) -> None:
         chunks = staging.chunks_of(job)
         if stages.executor.elsewhere and job.input.copied:
             stages.once("share", lambda: staging.share(job, stages.progress))
-        stages.once("sample", lambda: staging.train(job))
+        stages.once("sample", lambda: staging.sample(job))
         stages.each("route", staging.route, chunks, in_chunk, "vectors")
         stages.once("lay out", lambda: staging.lay_out(job))
-        stages.each("stage", staging.place, chunks, in_chunk, "vectors", here=True)
+        stages.each("stage", staging.stage, chunks, in_chunk, "vectors", here=True)
         stages.once(READ, job.input.refuse_changed)
         stages.discard("labels-*")
         stages.discard(work_files.SHARED)
@@ -178,7 +178,7 @@ def make(stages: Stages) -> None:
             stages.each("encode", encode.encode, job.filled, in_part, "vectors")
             stages.once("join", lambda: encode.join(job))
             stages.discard("*-codes-*")
-        stages.once("measure", lambda: pack.measure(job))
+        stages.once("count pages", lambda: pack.count_pages(job))
         stages.in_turn("pack", pack.pack, pack.postings_of(job), "postings")
         stages.once("directory", lambda: pack.finish(job))
 
@@ -189,7 +189,7 @@ def save_payload(objects: payloads.Objects, job: Job, progress: Progress) -> Non
     objects.save(job.draft, lines, progress)
 
 
-def measure(stages: Stages, given: Vectors | None) -> Calibration:
+def calibrated(stages: Stages, given: Vectors | None) -> Calibration:
     """Return the calibration of the index whose files were made."""
     job, progress = stages.job, stages.progress
     with stages.timed("calibrate"), stages.pool_for("calibrate") as pool:

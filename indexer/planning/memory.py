@@ -220,7 +220,7 @@ def encode(b: Build) -> Need:
     )
 
 
-def measure(b: Build) -> Need:
+def count_pages(b: Build) -> Need:
     """The directory, twice, and the sizes of a part's postings."""
     return Need(2 * RECORD * b.heads + 10 * LONG * b.part_heads)
 
@@ -279,7 +279,7 @@ STAGES: dict[str, Callable[[Build], Need]] = {
     "number": number,
     "train": train,
     "encode": encode,
-    "measure": measure,
+    "count pages": count_pages,
     "pack": pack,
     "directory": directory,
     "payload": payload,

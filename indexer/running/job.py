@@ -188,7 +188,7 @@ class Job(Shape):
 
     @cached_property
     def staged(self) -> Vectors:
-        """The staged vectors; the number of one is its place."""
+        """The staged vectors; the number of one is its slot."""
         return self.mapped(self.work / STAGED)
 
     def mapped(self, path: Path) -> Vectors:
@@ -212,7 +212,8 @@ def kept_file(path: Path) -> Iterator[None]:
             raise
         raise DamagedBuild(f"{path}: cannot be read back: {error.strerror or error}") from error
     except Exception as error:  # an array's header and a zip archive fail in many ways
-        raise DamagedBuild(f"{path}: cannot be read back, it was damaged: {error}") from error
+        found = str(error).removeprefix(f"{path}: ")
+        raise DamagedBuild(f"{path}: cannot be read back, it was damaged: {found}") from error
 
 
 def flush(path: Path) -> None:

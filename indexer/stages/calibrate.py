@@ -24,7 +24,7 @@ from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages import depths
-from longspan.indexer.stages.depths import nearest, reaching
+from longspan.indexer.stages.depths import nearest, quantile
 from longspan.indexer.stages.tree import NOBODY
 from longspan.indexer.stages.work_files import SAMPLE
 from longspan.indexer.store.calibration import RECALLS, Calibration, Table
@@ -50,8 +50,8 @@ class Sample:
     """Calibration queries and their true neighbours.
 
     queries  (nq, dim)
-    truth    (nq, k)    places; -1 where there are fewer
-    own      (nq,)      places that the queries themselves are; -1 for none
+    truth    (nq, k)    slots; -1 where there are fewer
+    own      (nq,)      slots that the queries themselves are; -1 for none
     source   whose they are, for the manifest
     """
 
@@ -120,10 +120,10 @@ def calibrate(
     """Return the calibration of an index from its parts.
 
     holders  (nq, k, copies) the heads that each true neighbour is stored under, its nearest first
-    number   (n,) the row of each place
+    number   (n,) the row of each slot
     """
     tiers = 1 if parts.codec is None else 1 + TIERS
-    tables, ks, asked = [], ks_of(sample), asked_of(parts, number, sample)
+    tables, ks, asked = [], ks_of(sample), query_sample(parts, number, sample)
     with progress.stage("calibrate", tiers * len(sample.queries), "queries") as advance:
         for tier in range(tiers):
             if tier < 2:  # both resident tiers look among the codes of primary entries
@@ -146,12 +146,12 @@ def calibrate(
     )
 
 
-def asked_of(parts: Parts, number: NDArray[np.uint32], sample: Sample) -> depths.Asked:
+def query_sample(parts: Parts, number: NDArray[np.uint32], sample: Sample) -> depths.QuerySample:
     """Return the sample as the index sees it: by its own row numbers."""
     queries = np.ascontiguousarray(sample.queries, parts.query_dtype)
     both = sample.truth, sample.own
     truth, own = (np.where(at < 0, depths.NOWHERE, number[at]) for at in both)
-    return depths.Asked(queries, truth, own)
+    return depths.QuerySample(queries, truth, own)
 
 
 def ks_of(sample: Sample) -> list[int]:
@@ -248,9 +248,9 @@ def thresholds(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float64
     lowest = float(promise[np.isfinite(promise)].min()) - 1
     chosen = []
     for recall in RECALLS:
-        first = reaching(everything, recall)
+        first = quantile(everything, recall)
         error = (at_hit >= first).mean(axis=1).std() / np.sqrt(len(at_hit))
-        chosen.append(max(reaching(everything, min(recall + error, 1.0)), lowest))
+        chosen.append(max(quantile(everything, min(recall + error, 1.0)), lowest))
     return np.array(chosen)
 
 

@@ -28,7 +28,7 @@ from longspan.indexer.stages.work_files import below_of, owners_in, stored_in
 NEIGHBOURS = 256  # groups whose centres are compared exactly
 
 # Where a vector is stored, sorted by head and then by distance (squared L2, in the head space).
-STORED = np.dtype([("head", "<u4"), ("dist", "<f4"), ("place", "<u4")])
+STORED = np.dtype([("head", "<u4"), ("dist", "<f4"), ("slot", "<u4")])
 KINDS = PRIMARY, COPIES = "primary", "copies"
 
 
@@ -60,13 +60,13 @@ def assign(job: Job, part: int) -> None:
     """Write the copies of a part's vectors, those at their nearest heads apart from the others."""
     tree, start = tree_of(job), job.bounds[part]
     kept, dist = copies_in(job, tree, part)
-    places = np.arange(start, start + len(kept), dtype=np.uint32)
-    save(job, PRIMARY, part, stored(kept[:, 0], dist[:, 0], places))
+    slots = np.arange(start, start + len(kept), dtype=np.uint32)
+    save(job, PRIMARY, part, stored(kept[:, 0], dist[:, 0], slots))
     is_copy = kept[:, 1:] != NOBODY
-    places = np.repeat(places, is_copy.sum(axis=1))
+    slots = np.repeat(slots, is_copy.sum(axis=1))
     heads, dist = kept[:, 1:][is_copy], dist[:, 1:][is_copy]
     del kept, is_copy
-    save(job, COPIES, part, stored(heads, dist, places))
+    save(job, COPIES, part, stored(heads, dist, slots))
 
 
 def copies_in(job: Job, tree: Tree, part: int) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
@@ -88,12 +88,12 @@ def copies_in(job: Job, tree: Tree, part: int) -> tuple[NDArray[np.uint32], NDAr
 
 
 def stored(
-    heads: NDArray[np.uint32], dist: NDArray[np.float32], places: NDArray[np.uint32]
+    heads: NDArray[np.uint32], dist: NDArray[np.float32], slots: NDArray[np.uint32]
 ) -> NDArray[np.void]:
     """Return where vectors are stored, in the order of STORED; of equals the first stays first."""
     order = np.argsort(sort_key(heads, dist), kind="stable")
     found = np.empty(len(heads), STORED)
-    found["head"], found["dist"], found["place"] = heads[order], dist[order], places[order]
+    found["head"], found["dist"], found["slot"] = heads[order], dist[order], slots[order]
     return found
 
 

@@ -54,7 +54,7 @@ def train(
         for tier in range(TIERS):
             books[tier] = trained(rest, seed, pool)
             rest -= points_of(codes_of(rest, books[tier]), books[tier])
-    return Codec(measure(codec, space, lifted, heads), centre, codec.signs, codec.books)
+    return Codec(fit_scales(codec, space, lifted, heads), centre, codec.signs, codec.books)
 
 
 def corners() -> Floats:
@@ -118,7 +118,7 @@ def along(points: Floats, rest: Floats) -> tuple[Floats, Floats]:
     return square, np.where(useful, square / np.where(useful, dots, 1), 0).astype(np.float32)
 
 
-def measure(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> Meaning:
+def fit_scales(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> Meaning:
     """Return the numbers by which scalars are stored, from a sample."""
     rest = codec.turn(lifted) - codec.turn(heads)
     first = first_codes(codec, rest)

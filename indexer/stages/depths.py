@@ -40,7 +40,7 @@ NOWHERE = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuerySample:
     """The calibration queries as the index sees them.
 
     queries  (nq, dim)  in the type of the postings' kernels
@@ -89,7 +89,7 @@ def with_depths(
     tier: int,
     table: Table,
     ks: list[int],
-    asked: Asked,
+    asked: QuerySample,
     hits: NDArray[np.float32],
     pool: Workers,
 ) -> Table:
@@ -106,8 +106,8 @@ def with_depths(
         table,
         threshold=thresholds,
         depth=[[depth for _, depth in row] for row in chosen],
-        ranked=[[searching.needed(x) for x in row] for row in thresholds],
-        postings=[[float(searching.counts(x).mean()) for x in row] for row in thresholds],
+        ranked=[[searching.ranked_for(x) for x in row] for row in thresholds],
+        postings=[[float(searching.postings_for(x).mean()) for x in row] for row in thresholds],
         pages=[[float(trial.fresh[depth - 1]) for trial, depth in row] for row in chosen],
     )
 
@@ -115,7 +115,9 @@ def with_depths(
 class Searching:
     """The calibration queries, and their nearest heads, on one tier of an index."""
 
-    def __init__(self, parts: Parts, tier: int, table: Table, asked: Asked, pool: Workers) -> None:
+    def __init__(
+        self, parts: Parts, tier: int, table: Table, asked: QuerySample, pool: Workers
+    ) -> None:
         self.parts, self.tier, self.asked, self.pool = parts, tier, asked, pool
         self.searcher = parts.searcher(parts.scanner(parts.codes(tier)), table.law)
         self.m = max(max(row) for row in table.ranked)
@@ -129,12 +131,12 @@ class Searching:
         found: Places = np.searchsorted(self.first, rows, side="right") - 1
         return found
 
-    def counts(self, threshold: float) -> NDArray[np.int64]:
+    def postings_for(self, threshold: float) -> NDArray[np.int64]:
         """Return how many postings each query reads, when as many heads are ranked as needed."""
-        counts: NDArray[np.int64] = self.promised(threshold).clip(1, self.needed(threshold))
+        counts: NDArray[np.int64] = self.promised(threshold).clip(1, self.ranked_for(threshold))
         return counts
 
-    def needed(self, threshold: float) -> int:
+    def ranked_for(self, threshold: float) -> int:
         """Return how many heads to rank: as many as nearly all queries' postings."""
         most = int(np.quantile(self.promised(threshold), RANKED_FOR))
         return min(max(8, most), self.m)
@@ -149,9 +151,9 @@ class Searching:
         falling = np.sort(hits[:, : self.asked.fit_k], axis=None)[::-1]
         known = falling[np.isfinite(falling)]
         if self.tier == 0:
-            searched = sorted({reaching(known, share) for share in SEARCHED}, reverse=True)
+            searched = sorted({quantile(known, share) for share in SEARCHED}, reverse=True)
             return [self.trial(x, self.found(x), hits) for x in searched]
-        tried = sorted({reaching(known, share) for share in TRIED}, reverse=True)
+        tried = sorted({quantile(known, share) for share in TRIED}, reverse=True)
         widest = self.found(tried[-1])
         return [self.trial(x, widest, hits) for x in tried]
 
@@ -173,7 +175,7 @@ class Searching:
 
     def candidates(self, threshold: float) -> NDArray[np.uint32]:
         """Return the candidates of each query by estimate, (nq, MOST_DEPTH)."""
-        m = self.needed(threshold)
+        m = self.ranked_for(threshold)
         beam, (mapped, _) = beams(self.parts.heads.levels, m), self.parts.postings
 
         def unit(start: int) -> NDArray[np.uint32]:
@@ -203,7 +205,7 @@ class Searching:
 
     def trial(self, threshold: float, found: Found, hits: NDArray[np.float32]) -> Trial:
         """Return what a threshold costs and finds, from a search that reads no less."""
-        counts = self.counts(threshold)
+        counts = self.postings_for(threshold)
         probed = found.ranks < counts[:, None]
         before: Places = np.cumsum(probed, axis=1) - probed
         if self.tier:  # codes of postings that are not probed are not seen
@@ -244,9 +246,9 @@ def cheapest(trials: list[Trial], k: int, recall: float) -> tuple[Trial, int]:
     best: tuple[float, Trial, int] | None = None
     for trial in trials:
         places = np.sort(trial.places[:, :k], axis=None)
-        shares = (trial.places[:, :k] <= reaching(places, recall)).mean(axis=1)
+        shares = (trial.places[:, :k] <= quantile(places, recall)).mean(axis=1)
         error = float(shares.std()) / np.sqrt(len(shares))
-        place = reaching(places, min(recall + error, 1.0))
+        place = quantile(places, min(recall + error, 1.0))
         if place == NOWHERE:
             continue
         depth = max(place + 1, k)
@@ -256,6 +258,6 @@ def cheapest(trials: list[Trial], k: int, recall: float) -> tuple[Trial, int]:
     return best[1:] if best else (trials[-1], MOST_DEPTH)
 
 
-def reaching(ordered: NDArray[Any], share: float) -> Any:
-    """Return the value by which a share of an ordered list has come."""
+def quantile(ordered: NDArray[Any], share: float) -> Any:
+    """Return the quantile of an ordered list: the value at a share of its length."""
     return ordered[min(ceil(share * len(ordered)), len(ordered)) - 1].item()

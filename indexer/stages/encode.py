@@ -9,7 +9,7 @@ from longspan.indexer.running.job import Job
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages import codec as codecs
 from longspan.indexer.stages.partrows import PartRows
-from longspan.indexer.stages.rows import as_stored, heads_of, under_which
+from longspan.indexer.stages.rows import as_stored, heads_of, owners
 from longspan.indexer.stages.work_files import FINAL, MEANING, ORDER, SETTLED, codes_in
 from longspan.indexer.store.codec import FIRST, SCALARS, SECOND, Codec
 
@@ -18,7 +18,7 @@ def train(job: Job, pool: Workers) -> None:
     """Write the codec into the index, trained on a sample of the vectors and their heads."""
     count = min(job.n, SAMPLE)
     rows = np.sort(np.random.default_rng(job.config.seed).choice(job.n, count, replace=False))
-    heads = as_stored(job, job.load(SETTLED)[under_which(job, rows)])
+    heads = as_stored(job, job.load(SETTLED)[owners(job, rows)])
     lifted = job.space.lift(job.staged.gather(job.load(ORDER)[rows].astype(np.int64)))
     codec = codecs.train(job.kind, job.reason, job.space, lifted, heads, job.config.seed, pool)
     codec.save(job.draft)
@@ -47,14 +47,14 @@ def encode(job: Job, part: int) -> None:
     final = job.load_all(FINAL)
     first, last = final["first_row"][part : part + 2]
     heads = heads_of(job, *final["first_head"][part : part + 2])
-    under = under_which(job, np.arange(first, last)) - final["first_head"][part]
-    places = job.load(ORDER)[first:last].astype(np.int64)
+    under = owners(job, np.arange(first, last)) - final["first_head"][part]
+    slots = job.load(ORDER)[first:last].astype(np.int64)
     made = [np.empty((last - first, codec.groups + scalars), np.uint8) for scalars in SCALARS]
     vectors = PartRows.read(job, part)
     step = max(1, ENCODED // job.space.width)
     for start in range(0, last - first, step):
         some = slice(start, start + step)
-        lifted = job.space.lift(vectors.take(places[some]))
+        lifted = job.space.lift(vectors.take(slots[some]))
         records = codecs.encode(codec, job.space, lifted, heads[under[some]])
         for whole, record in zip(made, records, strict=True):
             whole[some] = record

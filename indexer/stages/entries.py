@@ -35,7 +35,7 @@ ROW, COPY, LOW = np.uint64(33), np.uint64(32), np.uint64(2**32 - 1)  # of the wo
 class Entries:
     """The postings of some heads, one after the other.
 
-    vectors  (entries,)  the place of each entry
+    vectors  (entries,)  the slot of each entry
     starts   (h + 1,)    where each posting begins
     primary  (h,)        how many of its entries are at their nearest head
     """
@@ -45,14 +45,14 @@ class Entries:
     primary: Counts
 
     def of(self, posting: int) -> NDArray[np.uint32]:
-        """Return the places in one posting."""
+        """Return the slots in one posting."""
         return self.vectors[self.starts[posting] : self.starts[posting + 1]]
 
     @property
     def order(self) -> NDArray[np.uint32]:
-        """The places of the primary entries, posting by posting: the rows of the index."""
+        """The slots of the primary entries, posting by posting: the rows of the index."""
         own = np.repeat(self.starts[:-1], self.primary)
-        own += place_in_run(self.primary)
+        own += position_in_run(self.primary)
         return self.vectors[own]
 
 
@@ -86,7 +86,7 @@ def settle(job: Job, part: int) -> None:
     ends = [np.searchsorted(primary["head"], crowded, side) for side in ("left", "right")]
     for begin, end, first, count in zip(*ends, crowded, pieces[pieces > 1], strict=True):
         mine = primary[begin:end]
-        for number, (centre, run) in enumerate(cut(crowd_of(job, mine["place"]), int(count))):
+        for number, (centre, run) in enumerate(cut(crowd_of(job, mine["slot"]), int(count))):
             mine["head"][run] = first + number
             heads[first + number] = centre
     primary = primary[np.argsort(primary["head"], kind="stable")]
@@ -139,13 +139,13 @@ class Crowd:
         return mean
 
 
-def crowd_of(job: Job, places: NDArray[np.uint32]) -> Crowd:
-    """Return the vectors at some places, to be cut."""
+def crowd_of(job: Job, slots: NDArray[np.uint32]) -> Crowd:
+    """Return the vectors at some slots, to be cut."""
 
     def read(run: Run) -> Floats:
-        return job.space.lift(job.staged.gather(places[run].astype(np.int64)))
+        return job.space.lift(job.staged.gather(slots[run].astype(np.int64)))
 
-    return Crowd(read, len(places), max(1, CROWD // job.space.width))
+    return Crowd(read, len(slots), max(1, CROWD // job.space.width))
 
 
 def cut(crowd: Crowd, pieces: int) -> Iterator[tuple[Floats, NDArray[np.int64]]]:
@@ -182,18 +182,18 @@ def arrange(
     """
     own = np.bincount(primary["head"], minlength=heads)
     others = np.bincount(copies["head"], minlength=heads)
-    place = place_in_run(others)
-    kept = place < np.repeat(room_beside(own), others)
-    copies, place = copies[kept], place[kept]
+    position = position_in_run(others)
+    kept = position < np.repeat(room_beside(own), others)
+    copies, position = copies[kept], position[kept]
     sizes = own + np.bincount(copies["head"], minlength=heads)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     vectors = np.empty(starts[-1], np.uint32)
-    vectors[starts[primary["head"]] + place_in_run(own)] = primary["place"]
-    vectors[starts[copies["head"]] + own[copies["head"]] + place] = copies["place"]
+    vectors[starts[primary["head"]] + position_in_run(own)] = primary["slot"]
+    vectors[starts[copies["head"]] + own[copies["head"]] + position] = copies["slot"]
     return Entries(vectors, starts, own)
 
 
-def place_in_run(sizes: Counts) -> Counts:
+def position_in_run(sizes: Counts) -> Counts:
     """Return 0, 1, ... for each run of the given sizes, one after the other."""
     return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
 
@@ -214,12 +214,12 @@ def sizes_of(job: Job, part: int) -> tuple[Counts, Counts]:
     return np.diff(arrays["starts"]), arrays["primary"]
 
 
-def holders_of(job: Job, places: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Return the heads that vectors are stored under, places.shape + (max_copies,).
+def holders_of(job: Job, slots: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Return the heads that vectors are stored under, slots.shape + (max_copies,).
 
     The one that a vector is nearest to first, then the others; NOBODY beyond the last, and for -1.
     """
-    distinct, first = np.unique(places[places >= 0]), 0
+    distinct, first = np.unique(slots[slots >= 0]), 0
     found = [np.empty(0, np.uint64)]
     for part in job.filled:
         entries = entries_of(job, part)
@@ -227,22 +227,22 @@ def holders_of(job: Job, places: NDArray[np.int64]) -> NDArray[np.uint32]:
         first += len(entries.primary)
     every = np.sort(np.concatenate(found))
     row, holder = every >> ROW, (every & LOW).astype(np.uint32)
-    column = place_in_run(np.bincount(row.astype(np.int64), minlength=len(distinct)))
+    column = position_in_run(np.bincount(row.astype(np.int64), minlength=len(distinct)))
     holders = np.full((len(distinct) + 1, job.config.max_copies), NOBODY)
     holders[row, column] = holder
-    return holders[np.where(places < 0, len(distinct), np.searchsorted(distinct, places))]
+    return holders[np.where(slots < 0, len(distinct), np.searchsorted(distinct, slots))]
 
 
-def holding(entries: Entries, places: NDArray[np.int64], first: int) -> NDArray[np.uint64]:
-    """Return which postings hold some of the places, in words that sort as `holders_of` wants.
+def holding(entries: Entries, slots: NDArray[np.int64], first: int) -> NDArray[np.uint64]:
+    """Return which postings hold some of the slots, in words that sort as `holders_of` wants.
 
-    A word has the number of the place among all, whether it is a copy, and the posting.
+    A word has the number of the slot among all, whether it is a copy, and the posting.
 
-    places  ascending
+    slots  ascending
     first   number of the first posting
     """
-    at = np.searchsorted(places, entries.vectors)
-    held = np.flatnonzero(places[np.minimum(at, len(places) - 1)] == entries.vectors)
+    at = np.searchsorted(slots, entries.vectors)
+    held = np.flatnonzero(slots[np.minimum(at, len(slots) - 1)] == entries.vectors)
     posting = np.searchsorted(entries.starts, held, side="right") - 1
     is_copy = held - entries.starts[posting] >= entries.primary[posting]
     words = at[held].astype(np.uint64) << ROW

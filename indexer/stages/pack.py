@@ -36,9 +36,9 @@ NO_NORMS = np.empty(0, np.float32)
 class Source:
     """What the postings of a part are made from.
 
-    vectors of the part, by place
+    vectors of the part, by slot
     first   their first head
-    number  (n,)  the row of each place
+    number  (n,)  the row of each slot
     codes   the first record of every row; None for raw postings
     """
 
@@ -50,7 +50,7 @@ class Source:
     codes: Vectors | None
 
 
-def measure(job: Job) -> None:
+def count_pages(job: Job) -> None:
     """Write the directory as far as it is known before the postings are: counts and pages."""
     records = []
     for part in job.filled:

@@ -11,12 +11,12 @@ from longspan.indexer.running.job import Job
 
 @dataclass(frozen=True, slots=True)
 class PartRows:
-    """Staged vectors by place, those of a part at hand.
+    """Staged vectors by slot, those of a part at hand.
 
     Why not from the mapped file: that is a fault a vector, and where little memory is left for the
     page cache each reads megabytes ahead of which nothing is kept.
 
-    first  the part's first place
+    first  the part's first slot
     own    (p, dim) its vectors
     """
 
@@ -32,12 +32,12 @@ class PartRows:
         job.staged.release(start, stop)
         return cls(job, start, own)
 
-    def take(self, places: NDArray[np.int64]) -> NDArray[Any]:
-        """Return vectors, (len(places), dim), of this part and of others."""
-        at = places - self.first
+    def take(self, slots: NDArray[np.int64]) -> NDArray[Any]:
+        """Return vectors, (len(slots), dim), of this part and of others."""
+        at = slots - self.first
         elsewhere = np.flatnonzero((at < 0) | (at >= len(self.own)))
         at[elsewhere] = 0
         rows = self.own[at]
         if len(elsewhere):
-            rows[elsewhere] = self.job.staged.gather(places[elsewhere])
+            rows[elsewhere] = self.job.staged.gather(slots[elsewhere])
         return rows

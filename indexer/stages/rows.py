@@ -26,7 +26,7 @@ from longspan.indexer.store.layout import IDS
 
 
 def number(job: Job) -> None:
-    """Write the rows' places and ids, the heads and their tree, and where each part begins."""
+    """Write the rows' slots and ids, the heads and their tree, and where each part begins."""
     rows, heads = np.zeros((2, job.parts), np.int64)
     number, row, primary = job.create(NUMBER, np.uint32, (job.n,)), 0, []
     with job.writing(job.work / ORDER, np.uint32, (job.n,)) as write:
@@ -84,7 +84,7 @@ def as_stored(job: Job, heads: NDArray[np.float32]) -> NDArray[np.float32]:
     return job.space.round_heads(heads).astype(np.float32)
 
 
-def under_which(job: Job, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def owners(job: Job, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the head of each row's own posting; rows ascending."""
     found: NDArray[np.int64] = np.searchsorted(job.load(STARTS), rows, side="right") - 1
     return found

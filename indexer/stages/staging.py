@@ -1,7 +1,7 @@
 """Stage the vectors: cut the space into parts, and bring the vectors of each together on disk.
 
 The centres of the top level of the head tree are trained on a sample, and every vector goes to its
-nearest one. From here on a vector's number is its *place* in the staged file, and a part, which is
+nearest one. From here on a vector's number is its *slot* in the staged file, and a part, which is
 read in order, fits into memory whatever the input's size.
 """
 
@@ -48,7 +48,7 @@ def share(job: Job, progress: Progress) -> None:
         copy(vectors, range(job.n), vectors.dtype_name, write, advance)
 
 
-def train(job: Job) -> None:
+def sample(job: Job) -> None:
     """Write the centres of the parts, trained on a random sample."""
     rng = np.random.default_rng(job.config.seed)
     vectors = job.input
@@ -104,8 +104,8 @@ def save_runs(job: Job, begin: NDArray[np.int64]) -> None:
             begin += counts_of(job, chunk)
 
 
-def place(job: Job, chunk: int) -> None:
-    """Copy the vectors of a unit of the input to their places, and note where they came from.
+def stage(job: Job, chunk: int) -> None:
+    """Copy the vectors of a unit of the input to their slots, and note where they came from.
 
     All units write into the same two files, which machines that share a disk over a network must
     not: NFS may write a page back whole, with what another has written in it meanwhile undone.
@@ -127,13 +127,13 @@ def place(job: Job, chunk: int) -> None:
 def in_order(job: Job, chunk: int, order: NDArray[np.uint32]) -> NDArray[Any]:
     """Return the vectors of a unit of the input in some order, which has each once."""
     vectors, (start, stop) = job.input, rows_of(job, chunk)
-    place = np.empty(len(order), np.uint32)
-    place[order] = np.arange(len(order), dtype=np.uint32)
+    position = np.empty(len(order), np.uint32)
+    position[order] = np.arange(len(order), dtype=np.uint32)
     rows = np.empty((len(order), vectors.dim), vectors.dtype)
     step = max(1, ROUTE // vectors.dim)  # what cannot be viewed is copied, some at a time
     for at in range(start, stop, step):
         some = slice(at - start, at - start + step)
-        rows[place[some]] = vectors.rows(at, min(at + step, stop))
+        rows[position[some]] = vectors.rows(at, min(at + step, stop))
     vectors.release(start, stop)
     return rows
 

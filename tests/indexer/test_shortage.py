@@ -63,7 +63,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 STEPS = (
     "sample", "route", "lay out", "stage", "cluster", "tree", "closure", "count", "settle",
-    "number", "train", "encode", "join", "measure", "pack", "directory", "payload", "truth",
+    "number", "train", "encode", "join", "count pages", "pack", "directory", "payload", "truth",
 )  # fmt: skip
 
 

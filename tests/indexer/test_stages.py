@@ -35,12 +35,12 @@ def job_for(directory: Path, rows: np.ndarray, **dials: Any) -> Job:
 
 def stage(job: Job) -> None:
     """Do what is done before clusters are made."""
-    staging.train(job)
+    staging.sample(job)
     for chunk in staging.chunks_of(job):
         staging.route(job, chunk)
     staging.lay_out(job)
     for chunk in staging.chunks_of(job):
-        staging.place(job, chunk)
+        staging.stage(job, chunk)
 
 
 def grow(job: Job) -> Tree:
@@ -52,10 +52,10 @@ def grow(job: Job) -> Tree:
     return cluster.tree_of(job)
 
 
-def stored(heads: list[int], dist: list[float], places: list[int]) -> np.ndarray:
+def stored(heads: list[int], dist: list[float], slots: list[int]) -> np.ndarray:
     """Return where vectors are stored."""
     return closure.stored(
-        np.array(heads, np.uint32), np.array(dist, np.float32), np.array(places, np.uint32)
+        np.array(heads, np.uint32), np.array(dist, np.float32), np.array(slots, np.uint32)
     )
 
 
@@ -130,7 +130,7 @@ def test_heads_without_vectors_go_and_childless_parents_with_them() -> None:
 def test_what_is_stored_under_heads_that_went_is_forgotten_and_the_rest_renumbered() -> None:
     under = entries.under(stored([7, 8, 9, 9], [0, 0, 1, 2], [3, 4, 5, 6]), 7, np.array([1, 0, 2]))
     assert under["head"].tolist() == [0, 1, 1]
-    assert under["place"].tolist() == [3, 5, 6]
+    assert under["slot"].tolist() == [3, 5, 6]
 
 
 def test_a_crowded_head_becomes_several_even_when_all_its_vectors_are_equal() -> None:
@@ -170,7 +170,7 @@ def test_entries_hold_every_vector_at_its_nearest_head_and_never_too_many(
         assert (own[members[:count]] == posting).all()
         assert made.order[row : row + count].tolist() == members[:count].tolist()
         assert len(set(members.tolist())) == len(members)
-        nearest_first = copies["place"][copies["head"] == posting]
+        nearest_first = copies["slot"][copies["head"] == posting]
         assert members[count:].tolist() == nearest_first[: cap - count].tolist()
         row += count
 
@@ -183,8 +183,8 @@ def test_the_holders_of_a_vector_are_the_postings_that_it_is_in(tmp_path: Path) 
     entries.count(job)
     for part in job.filled:
         entries.settle(job, part)
-    places = np.array([[5, 900, -1], [17, 5, 1203]])
-    holders = entries.holders_of(job, places)
+    slots = np.array([[5, 900, -1], [17, 5, 1203]])
+    holders = entries.holders_of(job, slots)
     assert (holders[0, 2] == NOBODY).all()
     np.testing.assert_array_equal(holders[0, 0], holders[1, 1])
     lists = [
@@ -192,8 +192,8 @@ def test_the_holders_of_a_vector_are_the_postings_that_it_is_in(tmp_path: Path) 
         for made in (entries.entries_of(job, part) for part in job.filled)
         for posting in range(len(made.primary))
     ]
-    for place, found in zip(places.ravel(), holders.reshape(6, -1), strict=True):
-        wanted = [number for number, members in enumerate(lists) if place in members]
+    for slot, found in zip(slots.ravel(), holders.reshape(6, -1), strict=True):
+        wanted = [number for number, members in enumerate(lists) if slot in members]
         assert sorted(found[found != NOBODY].tolist()) == wanted
 
 
