@@ -22,4 +22,5 @@ class Coded(Scanner):
         unit: float,
         ratio: float,
         tree: HeadTree,
+        sums: NDArray[np.uint32] | None = None,
     ) -> None: ...

@@ -64,6 +64,7 @@ cdef class Coded(Scanner):
         float unit,
         float ratio,
         HeadTree tree not None,
+        const uint32_t[::1] sums=None,
     ):
         cdef size_t i
         if copies.shape[0] != counts.shape[0] or books.shape[0] != 2 or scales.shape[0] != LS_POINTS:
@@ -77,7 +78,7 @@ cdef class Coded(Scanner):
         self.width = groups * LS_GROUP
         self.shared = books.shape[1] == 1
         self.tiers = 1
-        Scanner.__init__(self, mapped, offsets, counts, dtype, dim, metric)
+        Scanner.__init__(self, mapped, offsets, counts, dtype, dim, metric, sums)
         for i in range(<size_t>copies.shape[0]):
             self.longest = max(self.longest, copies[i])
         self.rows = Rows(mapped, offsets, counts, self.row_bytes)
@@ -156,7 +157,7 @@ cdef class Coded(Scanner):
             if batch.candidates == NULL:
                 self.rerank(batch, batch.nq - 1, survivors_of(batch, batch.nq - 1, &scratch))
         if ls_major_faults() != faults:
-            self.asked.missed()
+            self.missed()
             self.rows.asked.missed()
         free(scratch.tables)
         free(scratch.survivors)
@@ -192,6 +193,8 @@ cdef class Coded(Scanner):
         for r in range(1, survivors[0] + 1):
             row = survivors[r]
             at = self.rows.at(row)
+            if not self.checks.hold(at, self.row_bytes):
+                batch.damaged = self.rows.owner(row)
             if self.metric == COSINE:  # the stored one lies behind the posting, on another page
                 norm = <float>(1 / sqrt(kernels().square[self.dtype](at, self.dim)))
             self.distances(query, inverse, at, &norm, 1, &dist)

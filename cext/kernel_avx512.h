@@ -11,6 +11,8 @@
 #define IREDUCE(acc) _mm512_reduce_add_epi32(acc)
 #define IREDUCE4 REDUCE_EACH
 
+#define CRC_WORD(crc, word) (uint32_t)_mm_crc32_u64(crc, word)
+
 #define FWIDE 16
 #define FVEC __m512
 #define FWIDTH 16

@@ -3,7 +3,8 @@
    Define LS_TARGET and LS_NAME, and for integers (I) and floats (F) the vector macros
    xVEC xWIDTH xZERO xREDUCE xREDUCE4 xSUB_STEP xDOT_STEP, with the loads LOAD_U8 LOAD_I8 LOAD_F16 LOAD_F32;
    and for codes LOAD_HALF, of one half-precision number, and FWIDE, the floats of a register;
-   for squared lengths of floats DVEC DZERO DREDUCE, and DSQUARE_STEP(acc, x) of an FVEC x. */
+   for squared lengths of floats DVEC DZERO DREDUCE, and DSQUARE_STEP(acc, x) of an FVEC x; and
+   CRC_WORD of checksums. */
 
 /* Four sums one by one, where an instruction set has no better way. */
 #define REDUCE_EACH(sums, a, b, c, d) \
@@ -139,6 +140,7 @@
 #include "kernel_square.h"
 
 #include "kernel_codes.h"
+#include "kernel_check.h"
 
 static const ls_kernels table = {
     .name = LS_NAME,
@@ -150,4 +152,5 @@ static const ls_kernels table = {
     .nearest = code_nearest,
     .sums = code_sums,
     .estimates = code_estimates,
+    .check = crc_check,
 };

@@ -48,6 +48,9 @@ typedef struct {
 typedef void (*ls_code_estimates)(const uint8_t *records, size_t n, const ls_codes *codes,
                                   float near, float *out);
 
+/* The CRC-32C of some bytes. */
+typedef uint32_t (*ls_check)(const uint8_t *at, size_t bytes);
+
 typedef struct {
     const char *name;
     ls_distances l2[LS_DTYPES];
@@ -57,6 +60,7 @@ typedef struct {
     ls_code_nearest nearest;
     ls_code_sums sums;
     ls_code_estimates estimates;
+    ls_check check;
 } ls_kernels;
 
 /* NULL where the compiler cannot make them or the CPU lacks them. */

@@ -1,6 +1,6 @@
 """The distance kernels that this CPU runs, for the other native modules."""
 
-from libc.stdint cimport uint8_t, uint16_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 cdef extern from "kernels.h" nogil:
     ctypedef void (*ls_distances)(
@@ -28,6 +28,8 @@ cdef extern from "kernels.h" nogil:
         const uint8_t *records, size_t n, const ls_codes *codes, float near, float *out
     ) noexcept
 
+    ctypedef uint32_t (*ls_check)(const uint8_t *at, size_t bytes) noexcept
+
     enum:
         LS_F32
         LS_F16
@@ -46,6 +48,7 @@ cdef extern from "kernels.h" nogil:
         ls_code_nearest nearest
         ls_code_sums sums
         ls_code_estimates estimates
+        ls_check check
 
     float ls_half(uint16_t half) noexcept
     const ls_kernels *ls_kernels_plain()

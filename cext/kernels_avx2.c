@@ -4,7 +4,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define LS_TARGET __attribute__((target("avx2,fma,f16c")))
+#define LS_TARGET __attribute__((target("avx2,fma,f16c,sse4.2")))
 #define LS_NAME "avx2"
 
 /* Bytes are widened to 16 bits; a difference of two fits, and madd sums pairs of squares in 32. */
@@ -17,6 +17,8 @@
 #define ISUB_STEP(acc, q, x) square_step(acc, _mm256_sub_epi16(q, x))
 #define IREDUCE reduce_int
 #define IREDUCE4 reduce_ints
+
+#define CRC_WORD(crc, word) (uint32_t)_mm_crc32_u64(crc, word)
 
 #define FWIDE 8
 #define FVEC __m256

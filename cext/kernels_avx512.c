@@ -2,7 +2,7 @@
 #include "kernels.h"
 
 #if defined(__x86_64__)
-#define LS_TARGET __attribute__((target("f16c,avx512f,avx512bw")))
+#define LS_TARGET __attribute__((target("sse4.2,f16c,avx512f,avx512bw")))
 #define LS_NAME "avx512"
 #define ADD_PAIRS(acc, a, b) _mm512_add_epi32(acc, _mm512_madd_epi16(a, b))
 #include "kernel_avx512.h"

@@ -2,7 +2,7 @@
 #include "kernels.h"
 
 #if defined(__x86_64__)
-#define LS_TARGET __attribute__((target("f16c,avx512f,avx512bw,avx512vnni")))
+#define LS_TARGET __attribute__((target("sse4.2,f16c,avx512f,avx512bw,avx512vnni")))
 #define LS_NAME "avx512vnni"
 #define ADD_PAIRS(acc, a, b) _mm512_dpwssd_epi32(acc, a, b)
 #include "kernel_avx512.h"

@@ -3,6 +3,7 @@
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
+#include <sys/auxv.h>
 
 #define LS_TARGET
 #define LS_NAME "neon"
@@ -21,6 +22,8 @@ typedef struct {
 #define ISUB_STEP(acc, q, x) square_step(acc, q, x)
 #define IREDUCE(acc) vaddvq_s32(vaddq_s32((acc).low, (acc).high))
 #define IREDUCE4 REDUCE_EACH
+
+#define CRC_WORD crc_word
 
 #define FWIDE 4
 #define FVEC float32x4_t
@@ -49,6 +52,15 @@ static inline doubles_t square_step_double(doubles_t acc, float32x4_t x)
     acc.low = vfmaq_f64(acc.low, low, low);
     acc.high = vfmaq_f64(acc.high, high, high);
     return acc;
+}
+
+/* A part of ARM since version 8.1, and of most 8.0. */
+enum { HAS_CRC = 1 << 7 };
+
+static inline uint32_t crc_word(uint32_t crc, uint64_t word)
+{
+    __asm__(".arch_extension crc\n\tcrc32cx %w0, %w0, %x1" : "+r"(crc) : "r"(word));
+    return crc;
 }
 
 static inline sums_t zero_int(void)
@@ -83,7 +95,12 @@ static inline float32x4_t square_step_float(float32x4_t acc, float32x4_t diff)
 
 const ls_kernels *ls_kernels_neon(void)
 {
-    return &table;
+    static ls_kernels without;
+    if (getauxval(AT_HWCAP) & HAS_CRC)
+        return &table;
+    without = table;
+    without.check = ls_kernels_plain()->check;
+    return &without;
 }
 #else
 const ls_kernels *ls_kernels_neon(void)

@@ -19,6 +19,8 @@
 #define ISUB_STEP(acc, q, x) ((acc) + ((q) - (x)) * ((q) - (x)))
 #define IDOT_STEP(acc, q, x) ((acc) + (q) * (x))
 
+#define CRC_WORD crc_word
+
 #define FWIDE 4 /* floats that every CPU adds at once, or nearly every */
 #define FVEC float
 #define FWIDTH 1
@@ -35,6 +37,15 @@
 #define DZERO 0.0
 #define DREDUCE(acc) (acc)
 #define DSQUARE_STEP(acc, x) ((acc) + (double)(x) * (double)(x))
+
+static inline uint32_t crc_byte(uint32_t crc, uint8_t byte);
+
+static inline uint32_t crc_word(uint32_t crc, uint64_t word)
+{
+    for (int i = 0; i < 64; i += 8)
+        crc = crc_byte(crc, (uint8_t)(word >> i));
+    return crc;
+}
 
 #include "kernel_table.h"
 

@@ -10,5 +10,7 @@ cdef class Asked:
     cdef unsigned char epoch
 
     cdef void ask(self, size_t part, const void *at, size_t bytes) noexcept nogil
+    cdef bint has(self, size_t part) noexcept nogil
+    cdef void mark(self, size_t part) noexcept nogil
     cdef bint is_new(self, size_t part) noexcept nogil
     cdef void missed(self) noexcept nogil

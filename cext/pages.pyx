@@ -23,13 +23,21 @@ cdef class Asked:
 
     cdef bint is_new(self, size_t part) noexcept nogil:
         """Return whether a part was not asked for in this epoch; from now on it was."""
-        cdef bint new = self.stamps[part] != self.epoch
-        self.stamps[part] = self.epoch
+        cdef bint new = not self.has(part)
+        self.mark(part)
         return new
+
+    cdef bint has(self, size_t part) noexcept nogil:
+        """Return whether a part was marked in this epoch."""
+        return self.stamps[part] == self.epoch
+
+    cdef void mark(self, size_t part) noexcept nogil:
+        """Mark a part as asked for, or whatever else holds until pages are missing."""
+        self.stamps[part] = self.epoch
 
     cdef void missed(self) noexcept nogil:
         """Begin a new epoch: pages that had been asked for were gone."""
         cdef unsigned char epoch = self.epoch  # read once: another thread may be doing the same
-        if epoch == 255:
+        if epoch == 255 and self.stamps.shape[0]:
             memset(&self.stamps[0], 0, self.stamps.shape[0])
         self.epoch = epoch + 1 if epoch < 255 else 1  # never 0, which stands for never asked

@@ -83,6 +83,8 @@ cdef class Probed(Coded):
         cdef ls_topk top = ls_topk(batch.dist + i * batch.k, batch.rows + i * batch.k, batch.k)
         cdef size_t count = self.counts[posting], r
         cdef uint32_t row = self.rows.first[posting]
+        if not self.intact(posting):
+            batch.damaged = posting
         self.vectors_of(posting, batch.queries + i * self.query_bytes, inverse, block)
         for r in range(count):
             ls_topk_push(top, block[r], row + <uint32_t>r)

@@ -22,6 +22,7 @@ class Resident(Coded):
         unit: float,
         ratio: float,
         tree: HeadTree,
+        sums: NDArray[np.uint32] | None = None,
         first: NDArray[np.uint8],
         second: NDArray[np.uint8],
     ) -> None: ...

@@ -28,7 +28,8 @@ cdef class Postings(Scanner):
         returns  (postings read, entries scored, bytes read)
 
         A row that is stored in several postings appears once. Bytes are counted in whole pages.
-        Releases the GIL. ValueError when shapes disagree or a probe is no posting.
+        Releases the GIL. ValueError when shapes disagree, a probe is no posting, or a posting has not
+        its checksum.
         """
         cdef Py_ssize_t nq = queries.shape[0], i, j
         cdef Batch batch
@@ -53,10 +54,13 @@ cdef class Postings(Scanner):
         batch.inverses = &inverses[0] if self.metric == COSINE else NULL
         batch.dist, batch.rows = &dist[0, 0], &rows[0, 0]
         batch.postings = batch.vectors = batch.bytes = 0
+        batch.damaged = -1
         cdef float *block = self.new_block()
         with nogil:
             self.answer(&batch, block)
         free(block)
+        if batch.damaged >= 0:
+            raise self.fault(batch.damaged)
         return batch.postings, batch.vectors, batch.bytes
 
     cdef size_t bytes_of(self, size_t posting) noexcept nogil:
@@ -77,6 +81,8 @@ cdef class Postings(Scanner):
             for j in range(batch.counts[i]):
                 self.ask_ahead(batch, &wave)
                 posting = batch.probes[i * batch.m + j]
+                if not self.intact(posting):
+                    batch.damaged = posting
                 self.score_exact(
                     posting, batch.queries + i * self.query_bytes, inverse, top, block
                 )
@@ -86,7 +92,7 @@ cdef class Postings(Scanner):
                 batch.bytes += whole_pages(self.bytes_of(posting))
             ls_topk_sort(top)
         if ls_major_faults() != faults:
-            self.asked.missed()
+            self.missed()
         return True
 
     cdef void score_exact(

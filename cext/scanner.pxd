@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from longspan.cext.checks cimport Checks
 from longspan.cext.pages cimport Asked
 from longspan.cext.topk cimport ls_topk
 
@@ -31,6 +32,7 @@ cdef struct Batch:
     # candidates alone
     int64_t postings, vectors, codes, bytes, pages
     int64_t foreign               # OUT  a row that a damaged posting names and nobody has; or -1
+    int64_t damaged               # OUT  a posting that has not its checksum; or -1
 
 
 # How far the asking has come over the probes of a batch, taken as one list.
@@ -46,6 +48,7 @@ cdef class Scanner:
     cdef size_t width  # values of a turned query; 0 without codes
     cdef int dtype, metric
     cdef Asked asked
+    cdef readonly Checks checks
 
     cdef size_t bytes_of(self, size_t posting) noexcept nogil
     cdef bint answer(self, Batch *batch, float *block) noexcept nogil
@@ -56,6 +59,9 @@ cdef class Scanner:
         self, const void *query, float inverse, const unsigned char *rows, const float *norms,
         size_t count, float *block,
     ) noexcept nogil
+    cdef bint intact(self, size_t posting) noexcept nogil
+    cdef void missed(self) noexcept nogil
+    cdef object fault(self, size_t posting)
     cdef void ask(self, size_t posting) noexcept nogil
     cdef void ask_ahead(self, Batch *batch, Wave *wave) noexcept nogil
     cdef int check(self, Py_ssize_t nq, size_t query_bytes, Py_ssize_t inverses) except -1

@@ -1,9 +1,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.cext.checks import Checks
 from longspan.cext.mapping import Mapping
 
 class Scanner:
+    checks: Checks
     def __init__(
         self,
         mapped: Mapping | NDArray[np.uint8],
@@ -12,6 +14,7 @@ class Scanner:
         dtype: int,
         dim: int,
         metric: int,
+        sums: NDArray[np.uint32] | None = None,
     ) -> None: ...
     def scan_every(
         self,

@@ -7,6 +7,7 @@ last ones of the query before are scored.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
+from longspan.cext.checks cimport Checks
 from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
 from longspan.cext.pages cimport Asked, ls_major_faults
 from longspan.cext.room cimport ls_room
@@ -30,6 +31,7 @@ cdef class Scanner:
     offsets   (h,)  where each posting starts
     counts    (h,)  its vectors
     dtype, dim, metric (0 l2, 1 ip, 2 cosine)  of the index
+    sums      of the file's pages (longspan.cext.checks); None: they are not compared
     Raises ValueError when a posting lies outside the file.
     """
 
@@ -41,6 +43,7 @@ cdef class Scanner:
         int dtype,
         size_t dim,
         int metric,
+        const uint32_t[::1] sums=None,
     ):
         cdef size_t i, size
         if not 0 <= dtype < LS_DTYPES or not L2 <= metric <= COSINE:
@@ -52,6 +55,7 @@ cdef class Scanner:
         self.row_bytes = dim * (4 if dtype == LS_F32 else 2 if dtype == LS_F16 else 1)
         self.query_bytes = dim * (4 if dtype == LS_F32 or dtype == LS_F16 else 1)
         self.asked = Asked(offsets.shape[0])
+        self.checks = Checks(mapped, sums)
         for i in range(<size_t>offsets.shape[0]):
             size = self.bytes_of(i)
             self.longest = max(self.longest, counts[i])
@@ -71,11 +75,13 @@ cdef class Scanner:
         """Fill dist and rows from all postings, each read once, in file order, for all queries.
 
         returns  (postings read, vectors scored, bytes read)
+        ValueError when shapes disagree, or a posting has not its checksum.
         """
         cdef size_t nq = queries.shape[0], k = dist.shape[1], h = self.counts.shape[0]
         cdef size_t asked = 0, posting, i, read = 0, vectors = 0
         cdef float inverse = 0
         cdef long faults
+        cdef int64_t damaged = -1
         self.check(queries.shape[0], queries.shape[1], inverses.shape[0])
         if (
             dist.shape[0] != queries.shape[0] or rows.shape[0] != queries.shape[0]
@@ -92,6 +98,9 @@ cdef class Scanner:
                     while asked < min(posting + WAVE, h):
                         self.ask(asked)
                         asked += 1
+                if not self.intact(posting):
+                    damaged = posting
+                    break
                 for i in range(nq):
                     if self.metric == COSINE:
                         inverse = inverses[i]
@@ -104,8 +113,10 @@ cdef class Scanner:
             for i in range(nq):
                 ls_topk_sort(ls_topk(&dist[i, 0], &rows[i, 0], k))
             if ls_major_faults() != faults:
-                self.asked.missed()
+                self.missed()
         free(block)
+        if damaged >= 0:
+            raise self.fault(damaged)
         return nq * h, vectors, read
 
     cdef int check(self, Py_ssize_t nq, size_t query_bytes, Py_ssize_t inverses) except -1:
@@ -159,6 +170,19 @@ cdef class Scanner:
                 near = 1 - block[i] * inverse * norms[i]
                 near = near if near <= 2 else 2
                 block[i] = near if near > 0 else 0
+
+    cdef bint intact(self, size_t posting) noexcept nogil:
+        """Return whether the pages of a posting have their checksums."""
+        return self.checks.hold(&self.mapped[self.offsets[posting]], self.bytes_of(posting))
+
+    cdef void missed(self) noexcept nogil:
+        """Ask for, and check, everything anew: pages had been dropped."""
+        self.asked.missed()
+        self.checks.held.missed()
+
+    cdef object fault(self, size_t posting):
+        """Return the error for a posting that has not its checksum."""
+        return self.checks.fault(f"posting {posting}")
 
     cdef void ask(self, size_t posting) noexcept nogil:
         """Start reading a posting."""

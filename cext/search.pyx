@@ -78,7 +78,7 @@ cdef class Searcher:
 
         returns  (heads scored, postings read, vectors and codes scored, bytes asked for, pages of
                  candidates alone, seconds for heads, seconds for the rest)
-        ValueError when shapes disagree, or a posting names a row that has no id.
+        ValueError when shapes disagree, a posting or an id has not its checksum, or a row no id.
         """
         cdef Py_ssize_t nq = queries.shape[0], i
         cdef Batch batch
@@ -115,7 +115,7 @@ cdef class Searcher:
             batch.candidates = &candidates[0, 0]
         batch.dist = &dist[0, 0]
         batch.postings = batch.vectors = batch.codes = batch.bytes = batch.pages = 0
-        batch.foreign = -1
+        batch.foreign = batch.damaged = -1
         cdef Walk walk = self.tree.new_walk(beam, m)
         cdef float *near = <float *>ls_room(ls_times(nq, m), sizeof(float))
         cdef uint32_t *probes = <uint32_t *>ls_room(ls_times(nq, m), sizeof(uint32_t))
@@ -139,7 +139,7 @@ cdef class Searcher:
                 ranked = seconds()
                 if enough:
                     ready = self.postings.answer(&batch, block)
-                    if ready and batch.candidates == NULL and batch.foreign < 0:
+                    if ready and batch.candidates == NULL and batch.foreign < 0 > batch.damaged:
                         batch.foreign = self.ids.fill(batch.rows, &ids[0, 0], nq * batch.k)
                 done = seconds()
         finally:
@@ -152,8 +152,10 @@ cdef class Searcher:
             return None
         if not ready:
             raise MemoryError(f"no memory to search for {nq} queries")
+        if batch.damaged >= 0:
+            raise self.postings.fault(batch.damaged)
         if batch.foreign >= 0:
-            raise ValueError(f"row {batch.foreign} of {self.ids.ids.shape[0]}")
+            raise self.ids.fault(batch.foreign)
         return (
             scored, batch.postings, batch.vectors, batch.codes, batch.bytes, batch.pages,
             ranked - start, done - ranked,

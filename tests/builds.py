@@ -1,4 +1,4 @@
-"""Builds that are cut off, and what an index holds that must not depend on how it was built."""
+"""Builds that are cut off, what an index holds whatever made it, and indexes that are altered."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,9 @@ from kills import lasting
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.running.progress import SILENT
+from longspan.indexer.store.checks import CHECKS
 from longspan.indexer.store.manifest import NAME as MANIFEST
+from longspan.indexer.store.manifest import Manifest, file_record
 
 
 class Stop:
@@ -34,3 +36,18 @@ def cut_off(base: Path, index: Path, config: BuildConfig, stage: str, **given: A
     """Build until a stage begins."""
     with pytest.raises(KeyboardInterrupt):
         build(base, index, config=config, progress=Stop(stage), **given)
+
+
+def amend(path: Path, name: str) -> None:
+    """Have the manifest know a file as it is, or no such file."""
+    manifest = Manifest.read(path)
+    manifest.files.pop(name)
+    if (path / name).exists():
+        manifest.files[name] = file_record(path / name)
+    (path / MANIFEST).write_text(manifest.text())
+
+
+def forget_checks(path: Path) -> None:
+    """Have an index as it was published before pages had checksums."""
+    (path / CHECKS).unlink()
+    amend(path, CHECKS)

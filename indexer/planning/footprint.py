@@ -1,6 +1,7 @@
 """What an index takes of disk and memory, and what its build takes of disk until it ends."""
 
 from longspan.indexer.planning.shape import MANY_DIMS, Shape
+from longspan.indexer.store.checks import SUM
 from longspan.indexer.store.codec import SCALARS
 from longspan.indexer.store.postings import PAGE
 from longspan.indexer.store.space import DTYPES
@@ -45,14 +46,24 @@ def heads(shape: Shape) -> int:
 
 def serving(shape: Shape) -> tuple[int, ...]:
     """Return the bytes that a server of the index keeps in memory, at each tier."""
-    return resident(heads(shape), shape.dials.heads, codes(shape))
+    return resident(heads(shape), shape.dials.heads, checks(shape), codes(shape))
+
+
+def postings(shape: Shape, times: float | None = None) -> int:
+    """Return the bytes of all postings, when a vector is in so many."""
+    each = posting(shape, copies(shape) if times is None else times)
+    return int(shape.dials.heads * each * (100 + TREE) / 100)
+
+
+def checks(shape: Shape, times: float | None = None) -> int:
+    """Return the bytes of the checksums of pages."""
+    return (postings(shape, times) + sum(codes(shape)) + shape.n * ID) // PAGE * SUM
 
 
 def index(shape: Shape, times: float | None = None) -> int:
     """Return the bytes of the finished index, when a vector is in so many postings."""
-    each = posting(shape, copies(shape) if times is None else times)
-    postings = int(shape.dials.heads * (each * (100 + TREE) / 100 + RECORD))
-    return postings + sum(codes(shape)) + heads(shape) + shape.n * ID
+    searched = postings(shape, times) + shape.dials.heads * RECORD + heads(shape)
+    return searched + sum(codes(shape)) + shape.n * ID + checks(shape, times)
 
 
 def most(shape: Shape) -> int:

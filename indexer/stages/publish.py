@@ -33,6 +33,7 @@ from longspan.indexer.running.journal import has_work
 from longspan.indexer.stages import encode, pack
 from longspan.indexer.stages.work_files import FINAL
 from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.checks import CHECKS, write_checks
 from longspan.indexer.store.layout import DIRECTORY
 from longspan.indexer.store.manifest import FORMAT, Manifest, file_record
 from longspan.indexer.store.manifest import NAME as MANIFEST
@@ -199,6 +200,8 @@ def require_space(directory: Path, size: int) -> None:
 def records_of(job: Job) -> dict[str, dict[str, Any]]:
     """Return the size and the checksum of every file of the index, for its manifest."""
     (job.draft / MANIFEST).unlink(missing_ok=True)  # of a build that was cut off at the very end
+    with job.replacing(job.draft / CHECKS) as file:
+        write_checks(file, job.draft, len(pack.shards_of(job)))
     return {path.name: file_record(path) for path in sorted(job.draft.iterdir())}
 
 

@@ -36,6 +36,13 @@ def map_scattered(path: Path, dtype: DTypeLike, ndim: int = 1) -> NDArray[Any]:
     return array
 
 
+def mapped_file(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return all bytes of the file that an array was mapped from."""
+    if not isinstance(array.base, mmap.mmap):
+        raise TypeError(f"{type(array.base)} is not a mapping")
+    return np.frombuffer(array.base, np.uint8)
+
+
 def _load(path: Path, mode: Any) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode=mode)

@@ -16,7 +16,8 @@ from longspan.cext.scan import Postings
 from longspan.cext.scanner import Scanner
 from longspan.cext.search import Searcher
 from longspan.indexer.store import postings as store
-from longspan.indexer.store.arrays import map_array, map_scattered, read_array
+from longspan.indexer.store.arrays import map_array, map_scattered, mapped_file, read_array
+from longspan.indexer.store.checks import PageSums
 from longspan.indexer.store.codec import FIRST, SECOND, Codec
 from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.layout import DIRECTORY, IDS
@@ -55,7 +56,13 @@ class Parts:
     @cached_property
     def ids(self) -> Ids:
         """The ids, mapped."""
-        return Ids(map_scattered(self.directory / IDS, np.int64))
+        ids = map_scattered(self.directory / IDS, np.int64)
+        return Ids(ids, mapped_file(ids), self.sums.of(IDS))
+
+    @cached_property
+    def sums(self) -> PageSums:
+        """The checksums of the pages of postings, ids and codes."""
+        return PageSums(self.directory, len(self.shards))
 
     @cached_property
     def primary(self) -> NDArray[np.uint32]:
@@ -67,6 +74,11 @@ class Parts:
         names = (FIRST, SECOND)[:tier]
         return [map_array(self.directory / name, np.uint8, ndim=2) for name in names]
 
+    def check_codes(self, codes: list[NDArray[np.uint8]]) -> None:
+        """Raise DamagedIndex unless the codes of a tier have their checksums."""
+        for name, array in zip((FIRST, SECOND), codes, strict=False):
+            self.sums.compare(name, mapped_file(array))
+
     def scanner(self, codes: list[NDArray[np.uint8]]) -> Scanner:
         """Return the postings, opened for searching with the codes of a tier."""
         mapped, offsets = self.postings
@@ -74,7 +86,7 @@ class Parts:
         shape = (CODES[space.dtype], space.dim, METRIC_CODES[space.metric])
         if self.codec is None:
             counts = np.ascontiguousarray(self.records["count"])
-            return Postings(mapped, offsets, counts, *shape)
+            return Postings(mapped, offsets, counts, *shape, self.sums.postings)
         coded: dict[str, Any] = {
             "copies": np.ascontiguousarray(self.records["count"] - self.primary),
             "books": self.codec.books,
@@ -83,6 +95,7 @@ class Parts:
             "unit": self.codec.meaning.unit,
             "ratio": self.codec.meaning.ratio,
             "tree": self.heads.tree,
+            "sums": self.sums.postings,
         }
         if not codes:
             return Probed(mapped, offsets, self.primary, *shape, **coded)

@@ -6,11 +6,13 @@ from itertools import accumulate
 from typing import Any
 
 from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.checks import CHECKS
 from longspan.indexer.store.codec import FIRST, SECOND
 from longspan.indexer.store.heads import FILES as HEADS
 from longspan.indexer.store.manifest import Manifest
 
 PER_POSTING = 21  # of the directory: offset, vectors, copies, first row, whether asked for
+CODES = (FIRST, SECOND)
 NAMES = ("heads", "heads and first codes", "heads and both codes")
 
 
@@ -37,18 +39,19 @@ class Tier:
 def sizes(manifest: Manifest) -> tuple[int, ...]:
     """Return the bytes that each tier of an index keeps in memory, ascending."""
     files = {name: int(record["bytes"]) for name, record in manifest.files.items()}
-    heads = sum(files[name] for name in HEADS)
-    return resident(
-        heads, manifest.heads, [files[name] for name in (FIRST, SECOND) if name in files]
-    )
+    heads, codes = sum(files[name] for name in HEADS), [name for name in CODES if name in files]
+    checks = files.get(CHECKS, 0)
+    return resident(heads, manifest.heads, checks, [files[name] for name in codes])
 
 
-def resident(heads: int, postings: int, codes: Sequence[int]) -> tuple[int, ...]:
+def resident(heads: int, postings: int, checks: int, codes: Sequence[int]) -> tuple[int, ...]:
     """Return the bytes in memory at each tier: with none of the codes, the first, and so on.
 
-    heads  bytes of the heads and their tree; codes: bytes of those of each tier
+    heads   bytes of the heads and their tree
+    checks  bytes of the pages' checksums; one more for each says whether it was compared
+    codes   bytes of those of each tier
     """
-    return tuple(accumulate(codes, initial=heads + PER_POSTING * postings))
+    return tuple(accumulate(codes, initial=heads + PER_POSTING * postings + checks * 5 // 4))
 
 
 def tiers(manifest: Manifest) -> list[Tier]:

@@ -12,11 +12,13 @@ import orjson
 from numpy.typing import NDArray
 
 from longspan.cext import posting
+from longspan.indexer.errors import DamagedIndex
 from longspan.indexer.planning.form import Form, form_of
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.store import heads, payload, postings
 from longspan.indexer.store.access import access
 from longspan.indexer.store.arrays import map_array, read_array
+from longspan.indexer.store.checks import CHECKS, PageSums, checked
 from longspan.indexer.store.codec import FIRST
 from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import NAME, Manifest, file_problem
@@ -33,6 +35,7 @@ def verify(index: str | Path, progress: Progress = SILENT) -> list[str]:
     with access(directory):
         problems = list(check_files(directory, manifest, progress))
         if not problems:  # what the files say is only worth a look when they are as published
+            problems += check_pages(directory, len(manifest.shards))
             problems += check_tree(directory, manifest)
             problems += check_postings(directory, manifest, progress)
             if payload.is_in(manifest):
@@ -53,6 +56,18 @@ def check_files(directory: Path, manifest: Manifest, progress: Progress) -> Iter
             if problem:
                 yield f"{name}: {problem}"
             advance(record["bytes"])
+
+
+def check_pages(directory: Path, shards: int) -> Iterator[str]:
+    """Yield the files whose pages have other checksums than searches compare them with."""
+    try:
+        sums = PageSums(directory, shards)
+    except DamagedIndex as error:
+        yield str(error)
+        return
+    for path in checked(directory, shards):
+        if not sums.agree(path):
+            yield f"{CHECKS}: is not of the pages of {path.name}"
 
 
 def check_tree(directory: Path, manifest: Manifest) -> list[str]:

@@ -13,6 +13,7 @@ from longspan.indexer.errors import BadQuery, DamagedIndex, IndexClosed, Longspa
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store import payload as objects
 from longspan.indexer.store.access import access
+from longspan.indexer.store.checks import CHECKS
 from longspan.indexer.store.codec import CODEC
 from longspan.indexer.store.codec import FILES as CODED
 from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
@@ -35,7 +36,8 @@ def files_of(manifest: Manifest) -> set[str]:
     """Return the names of the files that an index of this kind has."""
     shards = map(shard_name, range(len(manifest.shards)))
     coded = CODED if is_coded(manifest) else ()
-    return {*FILES, *shards, *coded, *(objects.FILES if objects.is_in(manifest) else ())}
+    checks = {CHECKS} & manifest.files.keys()  # indexes were published without, once
+    return {*FILES, *shards, *coded, *checks, *(objects.FILES if objects.is_in(manifest) else ())}
 
 
 def check_files(directory: Path, manifest: Manifest, read: bool = True) -> None:
@@ -46,7 +48,7 @@ def check_files(directory: Path, manifest: Manifest, read: bool = True) -> None:
     if set(manifest.files) != files_of(manifest):
         raise DamagedIndex(f"{directory}: the manifest lists {', '.join(manifest.files)}")
     for name, record in manifest.files.items():
-        whole = read and (name in RESIDENT or name == CODEC)
+        whole = read and name in (*RESIDENT, CHECKS, CODEC)
         problem = file_problem(directory / name, record, whole=whole)
         if problem:
             raise DamagedIndex(f"{directory / name}: {problem}")
@@ -78,8 +80,8 @@ class Index:
         codes         whether any may stay in memory: without them it opens at once (`promoted`)
         BadIndex when the directory holds none, DamagedIndex when a file is missing, has not the
         size that the manifest says, or, of the files that every search uses, not the content.
-        Postings, codes, ids and payload, which are not read whole here, are checked by
-        `longspan verify`.
+        Codes are checked as they are taken into memory; postings, ids and payload as searches read
+        them (`damaged`), and all by `longspan verify`.
         DoesNotFit when the heads alone take more than memory_limit, or the system gives no memory;
         NoAccess when it gives a file not: no right to read it, too many open files.
         """
@@ -175,6 +177,12 @@ class Index:
         if request.exact or recall >= 1:
             raise BadQuery("every posting is read: there is nothing to explain")
         return explain(opened, accepted, request, recall)
+
+    @property
+    def damaged(self) -> list[str]:
+        """What searches found not to have its checksum, such as `posting 12`; they got an error."""
+        opened = self._held()
+        return sorted(opened.postings.checks.damaged | opened.parts.ids.checks.damaged)
 
     @property
     def resident(self) -> str:

@@ -81,6 +81,7 @@ def open_files(
     parts = Parts(path, space, heads, codec, manifest.shards)
     codes = parts.codes(tier)
     locked = memory.hold(codes, lock, wanted)
+    parts.check_codes(codes)
     calibration = Calibration.from_dict(manifest.calibration)
     law = calibration.tiers[tier].law
     postings = parts.scanner(codes)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from longspan.indexer.errors import BadQuery
+from longspan.indexer.errors import BadQuery, DamagedIndex
 from longspan.service.http.wire import door
 from longspan.service.http.wire.form import Reply, Search
 from longspan.service.http.wire.limits import limits_for
@@ -126,7 +126,7 @@ def _search(index: Index, group: Sequence[Search]) -> list[Found | Exception]:
             first.queries if alone else np.concatenate([search.queries for search in group]),
             first.request,
         )
-    except BadQuery as exc:
+    except (BadQuery, DamagedIndex) as exc:  # of one of them: the others have their answers
         return [exc] if alone else [one for search in group for one in _search(index, [search])]
     except Exception as exc:
         return [exc] * len(group)

@@ -1,0 +1,8 @@
+import numpy as np
+from numpy.typing import NDArray
+
+def checksums(data: NDArray[np.uint8], out: NDArray[np.uint32]) -> None: ...
+
+class Checks:
+    damaged: set[str]
+    def __init__(self, mapped: object, sums: NDArray[np.uint32] | None = None) -> None: ...

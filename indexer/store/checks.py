@@ -1,0 +1,123 @@
+"""Checksums of the pages of an index: damage is an error for the search that reads it.
+
+What is too large to be read when an index is opened (postings, ids, codes) has a checksum for every
+4,096 bytes, a thousandth of it, in one file that is. A search compares each page that it reads
+(longspan.cext.checks), and the codes are compared as they are taken into memory.
+"""
+
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.cext.checks import checksums
+from longspan.indexer.errors import DamagedIndex
+from longspan.indexer.store.arrays import map_array, writing_rows
+from longspan.indexer.store.codec import FIRST, SECOND
+from longspan.indexer.store.layout import IDS, shard_name
+
+CHECKS = "checks.npy"
+PAGE = 4096  # bytes that have a checksum together
+SUM = 4  # bytes of a checksum
+ALIGNED = 16  # pages: each file's begin at a multiple, as postings are mapped
+STEP = 256 * PAGE  # bytes that are read at a time
+
+Sums = NDArray[np.uint32]
+
+
+def checked(directory: Path, shards: int) -> list[Path]:
+    """Return the files whose pages have checksums, in the order of these."""
+    postings = [directory / shard_name(shard) for shard in range(shards)]
+    others = [directory / name for name in (IDS, FIRST, SECOND)]
+    return [*postings, *(path for path in others if path.exists())]
+
+
+def pages(path: Path) -> int:
+    """Return how many pages a file has, the last of which may be cut off."""
+    return -(-path.stat().st_size // PAGE)
+
+
+def places(paths: list[Path]) -> list[int]:
+    """Return where the checksums of each file begin; last, where they end."""
+    return [*accumulate((-(-pages(path) // ALIGNED) * ALIGNED for path in paths), initial=0)]
+
+
+def write_checks(file: IO[bytes], directory: Path, shards: int) -> None:
+    """Write the checksums of an index's pages, zeros where a file has ended."""
+    paths = checked(directory, shards)
+    starts = places(paths)
+    with writing_rows(file, np.uint32, (starts[-1],)) as write:
+        for path, start, end in zip(paths, starts, starts[1:], strict=False):
+            for sums in sums_of(path):
+                write(sums)
+            write(np.zeros(end - start - pages(path), np.uint32))
+
+
+def sums_of(path: Path) -> Iterator[Sums]:
+    """Yield the checksums of a file's pages, some at a time."""
+    room = np.empty(STEP, np.uint8)
+    with path.open("rb") as file:
+        while size := file.readinto(room.data):
+            yield compute(room[:size])
+
+
+def compute(data: NDArray[np.uint8]) -> Sums:
+    """Return the checksum of every page of some bytes."""
+    sums = np.empty(-(-len(data) // PAGE), np.uint32)
+    checksums(data, sums)
+    return sums
+
+
+class PageSums:
+    """The checksums of an index's pages; None of an index that was published without them."""
+
+    def __init__(self, directory: Path, shards: int) -> None:
+        self._sums = None
+        self._path, paths = directory / CHECKS, checked(directory, shards)
+        starts = places(paths)
+        self._start, self._postings = dict(zip(paths, starts, strict=False)), starts[shards]
+        if self._path.exists():
+            self._sums = map_array(self._path, np.uint32)
+            if len(self._sums) != starts[-1]:
+                raise DamagedIndex(f"{self._path}: {len(self._sums)} of {starts[-1]} checksums")
+
+    @property
+    def postings(self) -> Sums | None:
+        """Those of all files of postings, as these are mapped."""
+        return None if self._sums is None else self._sums[: self._postings]
+
+    def of(self, name: str) -> Sums | None:
+        """Return those of one file."""
+        if self._sums is None:
+            return None
+        path = self._path.with_name(name)
+        start = self._start[path]
+        return self._sums[start : start + pages(path)]
+
+    def compare(self, name: str, data: NDArray[np.uint8]) -> None:
+        """Raise DamagedIndex unless the bytes of a file have their checksums."""
+        wanted = self.of(name)
+        if wanted is None:
+            return
+        for at in range(0, len(data), STEP):
+            found = compute(data[at : at + STEP])
+            wrong = np.flatnonzero(found != wanted[at // PAGE :][: len(found)])
+            if len(wrong):
+                raise DamagedIndex(
+                    f"{self._path.with_name(name)}: the page at byte {at + wrong[0] * PAGE:,} has "
+                    "not its checksum; try `longspan verify`"
+                )
+
+    def agree(self, path: Path) -> bool:
+        """Return whether a file, read from the disk, has its checksums."""
+        wanted, at = self.of(path.name), 0
+        if wanted is None:
+            return True
+        for found in sums_of(path):
+            if not np.array_equal(found, wanted[at : at + len(found)]):
+                return False
+            at += len(found)
+        return True
