@@ -11,6 +11,7 @@ import click
 
 from longspan.indexer.commands.console import EXIT_CODES
 from longspan.indexer.config import BuildConfig
+from longspan.indexer.errors import LongspanError
 from longspan.indexer.store.tiers import NAMES
 from longspan.service.commands.main import longspan
 from longspan.service.http.app import create_app
@@ -74,6 +75,18 @@ def of_exit_codes() -> list[str]:
     """Return a line for each exit code."""
     rows = re.findall(r"^  (\d+) +(.+)$", EXIT_CODES, re.MULTILINE)
     return ["| code | meaning |", "|---|---|", *(f"| {code} | {means} |" for code, means in rows)]
+
+
+def of_errors() -> list[str]:
+    """Return a line for each error that longspan raises on purpose, from the root of the tree."""
+    lines = ["| error | is a | exit code | what happened |", "|---|---|---|---|"]
+    kinds = [LongspanError]
+    for kind in kinds:
+        kinds += (below for below in kind.__subclasses__() if below.__module__ == kind.__module__)
+        bases = ", ".join(f"`{base.__name__}`" for base in kind.__bases__)
+        about = _sentence(kind.__doc__ or "")
+        lines.append(f"| `{kind.__name__}` | {bases} | {kind.exit_code} | {about} |")
+    return lines
 
 
 def of_routes() -> list[str]:
@@ -192,6 +205,7 @@ def _sentence(text: str) -> str:
 
 TABLES: dict[str, Callable[[], list[str]]] = {
     "dials": of_dials,
+    "errors": of_errors,
     "exit codes": of_exit_codes,
     "growth": of_growth,
     "native": of_native,
