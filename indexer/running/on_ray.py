@@ -38,7 +38,7 @@ class OnRay:
     elsewhere = True
 
     def __init__(self, threads: int | None = None) -> None:
-        self._threads, self._build = threads, uuid4().hex
+        self._threads = threads
 
     def each(
         self, unit: Unit, job: Job, numbers: Iterable[int], most: int | None = None
@@ -48,12 +48,12 @@ class OnRay:
         A unit's error comes as it was raised; LongspanError when a unit's workers are lost again
         and again.
         """
-        bare = replace(job)  # without what this process has read
+        bare, stage = replace(job), uuid4().hex  # without what this process has read
         task = ray.remote(num_cpus=1, max_retries=RETRIES)(run)
         running: dict[int, Any] = {}
 
         def submit(number: int) -> "Future[None]":
-            running[number] = task.remote(unit, bare, number, self._build)
+            running[number] = task.remote(unit, bare, number, stage)
             future: Future[None] = running[number].future()
             return future
 
@@ -82,10 +82,10 @@ def connected(
         yield OnRay(threads)
 
 
-def run(unit: Unit, job: Job, number: int, build: str) -> None:
+def run(unit: Unit, job: Job, number: int, stage: str) -> None:
     """Run a unit in a worker of the cluster; what it has written is then on the disk."""
     heap.share()
-    mine = known(job, build)
+    mine = known(job, stage)
     with threadpool_limits(1):
         unit(mine, number)
     mine.make_safe()
@@ -93,10 +93,10 @@ def run(unit: Unit, job: Job, number: int, build: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def known(job: Job, build: str) -> Job:
-    """Return the job as this worker knows it, with what it has read for all of its units.
+def known(job: Job, stage: str) -> Job:
+    """Return the job as this worker knows it, with what it has read for all units of a stage.
 
-    build  tells it from an equal job of another build, whose files were others
+    stage  of one build; with the next one what was read is let go, for its files may be gone
     """
     return job
 
