@@ -94,7 +94,20 @@ NO_ROOM = {
     errno.EDQUOT: "the user's share of the disk is used up",
     errno.EFBIG: "a file may not grow that large (`ulimit -f`)",
 }
+NO_RIGHT = (errno.EACCES, errno.EPERM)
 NO_HANDLES = (errno.EMFILE, errno.ENFILE)
+
+
+def no_access(error: OSError, path: Path) -> LongspanError | None:
+    """Return why the system does not give a file that is there; None when that was not it.
+
+    path  to name where the system names no file
+    """
+    if error.errno in NO_RIGHT:
+        return NoAccess(f"{error.filename or path}: this user has no right to read it")
+    if error.errno == errno.ENOMEM:
+        return DoesNotFit(f"{error.filename or path}: no memory, or no address space, to map it")
+    return shortage(error, path) if error.errno in NO_HANDLES else None
 
 
 def shortage(error: OSError, path: Path) -> LongspanError | None:

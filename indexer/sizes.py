@@ -2,6 +2,7 @@
 
 import re
 
+from longspan.indexer.bounds import MOST_BYTES
 from longspan.indexer.errors import BadConfig
 
 UNITS = {
@@ -17,11 +18,11 @@ def parse_size(text: str) -> int:
     """
     match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text)
     if match is None or match[2] not in UNITS:
-        raise BadConfig(f"{text!r} is no size, wanted a number and one of {' '.join(UNITS)}")
-    size = int(float(match[1]) * UNITS[match[2]])
-    if size < 1:
-        raise BadConfig(f"{text!r} is no size, wanted at least 1 byte")
-    return size
+        raise BadConfig(f"{text[:40]!r} is no size, wanted a number and one of {' '.join(UNITS)}")
+    size = float(match[1]) * UNITS[match[2]]
+    if not 1 <= size <= MOST_BYTES:
+        raise BadConfig(f"{text[:40]!r} is no size, wanted from 1 byte to {show_size(MOST_BYTES)}")
+    return int(size)
 
 
 def show_size(size: int) -> str:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     help="Where to work: threads here, or a Ray cluster with shared storage (docs/ray.md).",
 )  # fmt: skip
 @click.option(
-    "--address", metavar="HOST:PORT",
+    "--address", metavar="HOST:PORT", type=flags.NAME,
     help="The Ray cluster. Default: one that Ray finds, or one of this machine for the build.",
 )  # fmt: skip
 @flags.dials

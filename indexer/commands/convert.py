@@ -8,8 +8,6 @@ import click
 from longspan.indexer.commands import flags
 from longspan.indexer.commands.console import emit_made
 
-COUNT = click.IntRange(min=1)
-
 
 @click.command()
 @click.argument("source", metavar="IN", type=flags.SOURCE)
@@ -19,10 +17,10 @@ COUNT = click.IntRange(min=1)
     help="Type to write; a value that does not fit is refused. Default: as OUT's suffix says, or "
     "as in IN.",
 )  # fmt: skip
-@click.option("--limit", metavar="N", type=COUNT, help="The first N vectors at most.")
-@click.option("--sample", metavar="N", type=COUNT, help="N of them, drawn at random.")
+@click.option("--limit", metavar="N", type=flags.COUNT, help="The first N vectors at most.")
+@click.option("--sample", metavar="N", type=flags.COUNT, help="N of them, drawn at random.")
 @click.option(
-    "--seed", metavar="S", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,
+    "--seed", metavar="S", type=flags.Number(0, 2**32 - 1), default=1, show_default=True,
     help="Seed of the sample.",
 )  # fmt: skip
 @click.option("--ids", metavar="OUT2", type=flags.PATH,

@@ -1,5 +1,6 @@
 """The flags that verbs share, and those made from the dials of BuildConfig."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -7,23 +8,82 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from longspan.indexer.bounds import MOST_ROWS, MOST_THREADS
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.sizes import parse_size
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)  # whether it exists, the reader says: its errors say more
-SOURCE = click.STRING  # a path or a URL, whose two slashes a Path would fold
-recall = click.FloatRange(0, 1, min_open=True)
 
+LONGEST = 255  # bytes of a file's name
+
+
+class Name(click.ParamType[str]):
+    """A name, which an unset variable of a shell would leave empty."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name; a usage error for an empty one, which as a path is the folder here."""
+        if not value.partition("::")[0]:
+            self.fail(f"{value!r} is an empty name.", param, ctx)
+        return value
+
+
+class PathName(click.ParamType[Path]):
+    """The name of a file or a folder; whether it is there, its reader says in better words."""
+
+    name = "path"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Return the path; a usage error for a name that is empty or longer than any may be."""
+        path = value if isinstance(value, Path) else Path(NAME.convert(value, param, ctx))
+        if any(len(os.fsencode(part)) > LONGEST for part in path.parts):
+            self.fail(f"{str(path)[:40]!r}... has more than {LONGEST} bytes in a name.", param, ctx)
+        return path
+
+
+class Number(click.ParamType[float]):
+    """A number from low to high; whole when low is. NaN is none.
+
+    above  low itself is out of the range
+    """
+
+    name = "number"
+
+    def __init__(self, low: float, high: float, above: bool = False) -> None:
+        self.low, self.high, self.above = low, high, above
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; a usage error says the range."""
+        whole = isinstance(self.low, int)
+        try:
+            number = int(value) if whole else float(value)
+        except ValueError:
+            self.fail(f"{str(value)[:40]!r} is no {'whole ' * whole}number.", param, ctx)
+        if not self.low <= number <= self.high or (self.above and number == self.low):
+            found = f"{str(number)[:40]} is not in the range {'above ' * self.above}"
+            self.fail(f"{found}{self.low:,} to {self.high:,}.", param, ctx)
+        return number
+
+
+NAME, PATH = Name(), PathName()
+SOURCE = NAME  # a path or a URL, whose two slashes a Path would fold
+COUNT = Number(1, MOST_ROWS)
+THREADS = Number(1, MOST_THREADS)
+RECALL = Number(0.0, 1.0, above=True)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 metric = click.option(
     "--metric", type=click.Choice(METRICS), default="l2", show_default=True,
     help="Squared L2, inner product, or cosine.",
 )  # fmt: skip
 threads = click.option(
-    "--threads", metavar="N", type=click.IntRange(min=1),
+    "--threads", metavar="N", type=THREADS,
     help="Default: every core this process may use.",
 )  # fmt: skip
 tmp = click.option(

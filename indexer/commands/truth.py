@@ -5,6 +5,7 @@ from time import perf_counter
 
 import click
 
+from longspan.indexer.bounds import MOST_NEIGHBOURS
 from longspan.indexer.commands import flags
 from longspan.indexer.commands.console import emit_made
 
@@ -12,7 +13,13 @@ from longspan.indexer.commands.console import emit_made
 @click.command()
 @click.argument("base", type=flags.SOURCE)
 @click.argument("queries", type=flags.SOURCE)
-@click.option("-k", type=int, default=100, show_default=True, help="Neighbours of each query.")
+@click.option(
+    "-k",
+    type=flags.Number(1, MOST_NEIGHBOURS),
+    default=100,
+    show_default=True,
+    help="Neighbours of each query.",
+)
 @flags.metric
 @click.option("-o", "--output", type=flags.PATH, required=True, help="New .npz or .ibin file.")
 @flags.threads

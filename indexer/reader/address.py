@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from longspan.indexer.errors import BadFile
+
 PARTED = (".hdf5", ".h5", ".parquet")  # files that hold several arrays, each with a name
 
 
@@ -46,7 +48,12 @@ class Address:
 
 
 def parse(text: str | Path) -> Address:
-    """Return the address that a text names; `::` divides only formats that have parts."""
+    """Return the address that a text names; `::` divides only formats that have parts.
+
+    BadFile for an empty name: as a path it would be the working directory.
+    """
+    if str(text).partition("::")[0] == "":
+        raise BadFile(f"{str(text)!r}: an empty name, wanted a file, a folder or a URL")
     whole = Address(str(text))
     location, mark, part = whole.location.rpartition("::")
     parent = Address(location)

@@ -10,6 +10,8 @@ from longspan.indexer.reader.address import Address, natural
 from longspan.indexer.reader.optional import refusing
 from longspan.indexer.reader.remote import fetch
 from longspan.indexer.running.progress import Progress
+from longspan.indexer.store.layout import DIRECTORY
+from longspan.indexer.store.manifest import NAME as MANIFEST
 
 HANDLES = 3  # of each file while it is opened: itself and its two mappings
 OTHER_HANDLES = 256  # of the rest of the program
@@ -21,22 +23,41 @@ def files_of(address: Address, formats: Collection[str]) -> list[Address]:
     BadFile unless there are some and all are of one of the formats. What a folder holds besides,
     hidden files and those of other suffixes, is none of the input.
     """
-    if address.remote or address.path.is_file():
-        return [address]
-    if not address.path.is_dir():
-        found = "not a regular file" if address.path.exists() else "no such file"
-        raise BadFile(f"{address}: {found}, wanted a file or a folder")
     with refusing(address, OSError):
-        shown = [path for path in address.path.iterdir() if path.is_file() and path.name[0] != "."]
-    files = [Address(str(path), address.part) for path in sorted(shown, key=natural)]
-    files = [each for each in files if each.suffix in formats]
-    if not files:
-        known = " ".join(formats)
-        raise BadFile(f"{address}: a folder without a file of a known format, wanted {known}")
-    for each in files:
-        if each.suffix != files[0].suffix:
-            raise BadFile(f"{each}: in one folder with {files[0].name}, wanted files of one format")
-    return files
+        if address.remote or address.path.is_file():
+            return [address]
+        if not address.path.is_dir():
+            found = "not a regular file" if address.path.exists() else "no such file"
+            raise BadFile(f"{address}: {found}, wanted a file or a folder")
+        _refuse_index(address)
+        return _files_in(address, formats)
+
+
+def _files_in(address: Address, formats: Collection[str]) -> list[Address]:
+    shown = sorted((path for path in address.path.iterdir() if path.name[0] != "."), key=natural)
+    named = [path for path in shown if path.suffix.lower() in formats and not path.is_dir()]
+    for path in named:
+        if not path.is_file():
+            found = "not a regular file" if path.exists() else "a link to a file that is not there"
+            raise BadFile(f"{path}: {found}, wanted a file, as its name says")
+        if path.suffix.lower() != named[0].suffix.lower():
+            raise BadFile(f"{path}: in one folder with {named[0].name}, wanted files of one format")
+    if not named:
+        known, folders = " ".join(formats), sum(path.is_dir() for path in shown)
+        inner = f" ({folders} folders in it are not looked into)" if folders else ""
+        raise BadFile(
+            f"{address}: a folder without a file of a known format{inner}, wanted {known}"
+        )
+    return [Address(str(path), address.part) for path in named]
+
+
+def _refuse_index(address: Address) -> None:
+    """Refuse the folder of an index: its arrays are no vectors of the user's."""
+    if all((address.path / name).is_file() for name in (MANIFEST, DIRECTORY)):
+        raise BadFile(
+            f"{address}: an index, wanted vectors; `longspan merge` makes one index of several, "
+            "`longspan convert` writes the vectors of one"
+        )
 
 
 def open_file(address: Address, tmp: Path | None, progress: Progress) -> BinaryIO:

@@ -14,7 +14,7 @@ import numpy as np
 
 from longspan.indexer.errors import BadFile
 from longspan.indexer.reader.address import Address
-from longspan.indexer.reader.layout import NAMES, WANTED, Layout, Rows
+from longspan.indexer.reader.layout import NAMES, Layout, Rows, not_taken
 from longspan.indexer.store.space import DTYPES
 
 
@@ -48,7 +48,7 @@ def _npy(address: Address, file: BinaryIO) -> Layout:
     except Exception as exc:  # the header is a Python literal, parsed in many ways
         raise BadFile(f"{address}: no header of .npy version 1 or 2: {exc}") from exc
     if dtype not in NAMES:
-        raise BadFile(f"{address}: an array of {dtype!r}, wanted {WANTED}")
+        raise BadFile(f"{address}: an array of {not_taken(dtype)}")
     if len(shape) != 2:
         raise BadFile(f"{address}: an array of shape {shape}, wanted (n, dim)")
     if fortran:

@@ -124,6 +124,8 @@ def _number(address: Address, row: int, line: str) -> int:
     number = int(line)
     if number > LARGEST:
         raise BadFile(f"{address}: id {number} is too large, wanted at most {LARGEST}")
+    if number < 0:
+        raise BadFile(f"{address}: the id of vector {row} is {number}, wanted 0 or more")
     return number
 
 

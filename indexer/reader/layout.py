@@ -13,6 +13,12 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 WANTED = "float32, float16, uint8 or int8, little-endian"
 
 
+def not_taken(dtype: np.dtype[Any]) -> str:
+    """Return what is wrong with a type of values, and what its owner may do about it."""
+    remedy = "; cast it: array.astype(np.float32)" if dtype.kind in "biuf" else ""
+    return f"{dtype!r}, wanted {WANTED}{remedy}"
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Where the rows lie: row i begins at offset + i * stride, its values `lead` bytes later."""

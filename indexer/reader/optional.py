@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from longspan.indexer.errors import BadFile, LongspanError
+from longspan.indexer.errors import BadFile, LongspanError, no_access
 from longspan.indexer.reader.address import Address
 
 
@@ -30,4 +30,6 @@ def refusing(address: Address, errors: type[Exception] = Exception) -> Iterator[
     except (LongspanError, MemoryError):
         raise
     except errors as exc:
+        if isinstance(exc, OSError) and (refused := no_access(exc, address.path)):
+            raise refused from exc
         raise BadFile(f"{address}: cannot be read: {type(exc).__name__}: {exc}") from exc

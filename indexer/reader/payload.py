@@ -17,7 +17,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from longspan.indexer.errors import BadFile
+from longspan.indexer.errors import BadFile, no_access
 from longspan.indexer.reader import payload_parquet as parquet
 from longspan.indexer.reader.stamp import Stamp, refuse_changed, stamp_of, unchanged
 from longspan.indexer.running.progress import Advance, Progress
@@ -85,6 +85,8 @@ def opened(given: str | Path | None, n: int, index: Path) -> Iterator[Objects | 
         yield None
         return
     name, several, columns = str(given).partition("::")
+    if not name:
+        raise BadFile(f"payload is {str(given)!r}, wanted the name of a file")
     path = Path(name)
     is_parquet = path.suffix.lower() == ".parquet"
     if several and not is_parquet:
@@ -109,7 +111,8 @@ def open_lines(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as exc:
-        raise BadFile(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+        refused = BadFile(f"{path}: cannot be read: {exc.strerror or exc}")
+        raise no_access(exc, path) or refused from exc
 
 
 def check(path: Path, lines: BinaryIO, n: int, unit: str) -> NDArray[np.int64]:

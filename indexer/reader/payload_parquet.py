@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from longspan.indexer.errors import BadFile, DoesNotFit
+from longspan.indexer.reader.address import Address
+from longspan.indexer.reader.optional import need, refusing
 
 ROWS_AT_ONCE = 1024
 BUFFER = 1 << 20  # bytes of a column read at once; without it, all that a row group has of it
@@ -44,31 +46,56 @@ def write(lines: BinaryIO, rows: Iterator[dict[str, Any]], path: Path) -> None:
     """Write each row as a line, and go back to the first."""
     for number, row in enumerate(rows, start=1):
         try:
-            text = json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+            text = dumps(row)
         except ValueError as exc:
-            raise BadFile(f"{path}: row {number} is no JSON: {exc}") from exc
+            raise BadFile(f"{path}: row {number} is no JSON: {exc}{not_json(row)}") from exc
         lines.write(text.encode() + b"\n")
     lines.seek(0)
 
 
+def dumps(value: Any) -> str:
+    """Return the JSON of a value; ValueError where it has none."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def not_json(row: dict[str, Any]) -> str:
+    """Return which column of a row JSON does not have, and what to do about it."""
+    for name, value in row.items():
+        try:
+            dumps(value)
+        except ValueError:
+            return f": column {name} has NaN or infinity, put null in its place"
+    return ""
+
+
 def read(path: Path, columns: list[str] | None, n: int) -> Iterator[dict[str, Any]]:
     """Yield each row."""
+    address = Address(str(path))
+    parquet = need("pyarrow.parquet", address)
+    with refusing(address), parquet.ParquetFile(path, buffer_size=BUFFER) as file:
+        if file.metadata.num_rows != n:
+            found = f"{file.metadata.num_rows} rows"
+            raise BadFile(f"{path}: {found}, wanted {n}, one for each vector")
+        check(path, file.schema_arrow, columns)
+        first = 1
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
+            yield from rows_of(path, batch, first)
+            first += batch.num_rows
+
+
+def rows_of(path: Path, batch: Any, first: int) -> list[dict[str, Any]]:
+    """Return the rows of a batch; BadFile names the row and the column of what is no value."""
     try:
-        import pyarrow
-        from pyarrow.parquet import ParquetFile
-    except ImportError as exc:
-        need = "pip install 'longspan[inputs]'"
-        raise BadFile(f"{path}: .parquet is read with pyarrow, which is missing: {need}") from exc
-    try:
-        with ParquetFile(path, buffer_size=BUFFER) as file:
-            if file.metadata.num_rows != n:
-                found = f"{file.metadata.num_rows} rows"
-                raise BadFile(f"{path}: {found}, wanted {n}, one for each vector")
-            check(path, file.schema_arrow, columns)
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
-                yield from batch.to_pylist()
-    except (OSError, pyarrow.ArrowException) as exc:
-        raise BadFile(f"{path}: cannot be read: {exc}") from exc
+        found: list[dict[str, Any]] = batch.to_pylist()
+        return found
+    except ValueError:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            for row, value in enumerate(column, start=first):
+                try:
+                    value.as_py()
+                except ValueError as exc:
+                    raise BadFile(f"{path}: row {row}, column {name}: {exc}") from exc
+        raise
 
 
 def check(path: Path, schema: Any, columns: list[str] | None) -> None:
@@ -78,8 +105,21 @@ def check(path: Path, schema: Any, columns: list[str] | None) -> None:
             known = ", ".join(schema.names)
             raise BadFile(f"{path}: {schema.names.count(name)} columns {name!r} among {known}")
         kind = schema.field(name).type
+        if twice := field_twice(kind):
+            raise BadFile(f"{path}: column {name} has a field {twice!r} twice; rename one")
         if not is_json(kind):
             raise BadFile(f"{path}: column {name} is {kind}, which JSON has not; cast it to text")
+
+
+def field_twice(kind: Any) -> str:
+    """Return a field that a struct in an Arrow type has more than once, or nothing."""
+    from pyarrow import types
+
+    if not types.is_struct(kind):
+        return field_twice(kind.value_type) if hasattr(kind, "value_type") else ""
+    names = [field.name for field in kind]
+    twice = [name for name in names if names.count(name) > 1]
+    return next(filter(None, [*twice, *(field_twice(field.type) for field in kind)]), "")
 
 
 def is_json(kind: Any) -> bool:

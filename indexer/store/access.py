@@ -1,13 +1,10 @@
 """Errors for files that the system refuses to give: each names the file and the cause."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from longspan.indexer.errors import DoesNotFit, LongspanError, NoAccess, shortage
-
-NO_RIGHT = (errno.EACCES, errno.EPERM)
+from longspan.indexer.errors import DoesNotFit, LongspanError, NoAccess, no_access, shortage
 
 
 @contextmanager
@@ -25,9 +22,5 @@ def access(path: Path) -> Iterator[None]:
         raise DoesNotFit(f"{path}: no memory to open it: {error}") from error
     except OSError as error:
         where = error.filename or path
-        if error.errno == errno.ENOMEM:
-            raise DoesNotFit(f"{where}: no memory, or no address space, to map it") from error
-        if error.errno in NO_RIGHT:
-            raise NoAccess(f"{where}: this user has no right to read it") from error
         cause = NoAccess(f"{where}: cannot be opened: {error.strerror or error}")
-        raise (shortage(error, path) or cause) from error
+        raise (no_access(error, path) or shortage(error, path) or cause) from error

@@ -23,7 +23,6 @@ from longspan.indexer.errors import NO_HANDLES, NO_ROOM, DamagedIndex, LongspanE
 from longspan.indexer.store.whole import naming
 
 PAGE = 4096
-MOST_ROWS = 2**32 - 2  # a row number takes 32 bits, and one of them means nobody
 HEADER = 16  # of an overflow page in engine 0.9
 BATCH = 64 << 20  # bytes of postings a transaction: its dirty pages stay in memory
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.errors import BadFile
+from longspan.indexer.errors import BadFile, no_access
 from longspan.indexer.newfile import check_new, new_file
 
 Ids = NDArray[np.int64]
@@ -62,7 +62,8 @@ def read_answers(path: str | Path) -> tuple[Ids, Distances]:
     try:
         ids, distances = read(path)
     except OSError as exc:
-        raise BadFile(f"{path}: cannot be read: {exc.strerror or exc}") from exc
+        refused = BadFile(f"{path}: cannot be read: {exc.strerror or exc}")
+        raise no_access(exc, path) or refused from exc
     if np.isnan(distances).any():
         row = int(np.argwhere(np.isnan(distances))[0, 0])
         raise BadFile(f"{path}: row {row} has a distance that is not a number")

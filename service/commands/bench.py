@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from longspan.indexer.bounds import MOST_NEIGHBOURS, MOST_ROWS
 from longspan.indexer.commands import flags
 from longspan.indexer.commands.console import CHECK_FAILED, cell, emit
 
@@ -15,13 +16,19 @@ from longspan.indexer.commands.console import CHECK_FAILED, cell, emit
     "--queries", metavar="FILE", type=flags.SOURCE, required=True, help="A file of vectors."
 )
 @click.option("--truth", type=flags.PATH, required=True, help="Their true neighbours.")
-@click.option("-k", type=int, default=10, show_default=True, help="Neighbours of each query.")
 @click.option(
-    "--recall", "recalls", type=flags.several(flags.recall), default="0.9,0.95,0.99",
+    "-k",
+    type=flags.Number(1, MOST_NEIGHBOURS),
+    default=10,
+    show_default=True,
+    help="Neighbours of each query.",
+)
+@click.option(
+    "--recall", "recalls", type=flags.several(flags.RECALL), default="0.9,0.95,0.99",
     show_default=True, help="Targets, one after the other.",
 )  # fmt: skip
 @click.option(
-    "--threads", type=flags.several(click.IntRange(min=1)), default="1", show_default=True,
+    "--threads", type=flags.several(flags.THREADS), default="1", show_default=True,
     help="Threads that search at once, each one query at a time.",
 )  # fmt: skip
 @flags.serving_memory
@@ -29,15 +36,13 @@ from longspan.indexer.commands.console import CHECK_FAILED, cell, emit
 @click.option(
     "--skip",
     metavar="N",
-    type=click.IntRange(min=0),
+    type=flags.Number(0, MOST_ROWS),
     default=0,
     help="Leave out the first queries.",
 )
+@click.option("--first", metavar="N", type=flags.COUNT, help="Then use this many; default: all.")
 @click.option(
-    "--first", metavar="N", type=click.IntRange(min=1), help="Then use this many; default: all."
-)
-@click.option(
-    "--fail-under", type=float, metavar="MARGIN",
+    "--fail-under", type=flags.Number(-1.0, 1.0), metavar="MARGIN",
     help="Exit with 3 when a recall less its target is below this, such as -0.01.",
 )  # fmt: skip
 @flags.tmp

@@ -8,7 +8,7 @@ from longspan.service.commands.serve import HOST, PORT
 
 
 @click.command()
-@click.argument("url", default=f"http://{HOST}:{PORT}")
+@click.argument("url", type=flags.NAME, default=f"http://{HOST}:{PORT}")
 @flags.as_json
 @click.pass_context
 def health(ctx: click.Context, url: str, as_json: bool) -> None:

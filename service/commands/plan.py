@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("source", metavar="[INPUT]", type=flags.SOURCE, required=False)
 @flags.metric
-@click.option("--n", metavar="N", type=float, help="Without INPUT: so many vectors, as 1e9.")
+@click.option(
+    "--n",
+    metavar="N",
+    type=float,
+    help="Without INPUT: so many vectors, as 1e9.",
+)
 @click.option("--dim", metavar="N", type=int, help="Without INPUT: of so many dimensions.")
 @click.option(
     "--dtype", type=click.Choice(["f32", "f16", "u8", "i8"]), help="Without INPUT: of this type.",
@@ -79,8 +84,8 @@ def shape_said(
     n: float | None, dim: int | None, dtype: str | None, metric: str, config: "BuildConfig"
 ) -> "Shape":
     """Return the shape of vectors that are described; BadConfig when that is not whole."""
+    from longspan.indexer.bounds import MOST_ROWS
     from longspan.indexer.planning.shape import shape_of
-    from longspan.indexer.store.postings import MOST_ROWS
     from longspan.indexer.store.space import MOST_DIMS, HeadSpace
 
     if n is None or dim is None or dtype is None:

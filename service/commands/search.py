@@ -29,7 +29,7 @@ def settings_of_search(verb: flags.Verb) -> flags.Verb:
         if spec.name in ("stats", "include"):  # stats are always printed, include has a flag
             continue
         flag = f"--{spec.name.replace('_', '-')}" if len(spec.name) > 1 else f"-{spec.name}"
-        kind = flags.recall if spec.name == "recall" else flags.value_type(spec.type)
+        kind = flags.RECALL if spec.name == "recall" else flags.value_type(spec.type)
         text = flags.sentence(spec.metadata["help"])
         if kind is int:
             text += " [{low:,} to {high:,}]".format(**spec.metadata)

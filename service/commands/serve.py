@@ -2,6 +2,7 @@
 
 import click
 
+from longspan.indexer.bounds import MOST_WORKERS
 from longspan.indexer.commands import flags
 from longspan.indexer.commands.console import emit
 
@@ -11,9 +12,15 @@ HOST, PORT = "127.0.0.1", 8000
 @click.command()
 @click.argument("indexes", metavar="[NAME=]INDEX...", nargs=-1, required=True)
 @click.option("--host", default=HOST, show_default=True, help="0.0.0.0: every interface.")
-@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=PORT, show_default=True)
-@click.option("--workers", metavar="N", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Processes; they share the memory of the index.")  # fmt: skip
+@click.option("--port", metavar="N", type=flags.Number(0, 65535), default=PORT, show_default=True)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=flags.Number(1, MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="Processes; they share the memory of the index.",
+)
 @flags.serving_memory
 @flags.as_json
 def serve(

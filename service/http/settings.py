@@ -32,6 +32,8 @@ def named_index(text: str) -> tuple[str, Path]:
     name, equals, path = text.partition("=")
     if not equals or "/" in name:  # ./a=b is a path
         name, path = "", text
+    if not path:
+        raise BadConfig(f"{text!r}: an empty name, wanted [NAME=]PATH")
     return checked_name(name or Path(path).resolve().name, text), Path(path)
 
 

@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from longspan.indexer.bounds import MOST_THREADS
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.sizes import parse_size
 from longspan.indexer.tools.speed import speed
 
+LEAST, MOST = 1e-3, 2.0**60  # of any of its numbers
 TRANSFER = 1 / 3  # of the time of a 4-KB read among many, where no more is known of a disk
 
 
@@ -58,8 +60,8 @@ def stated(text: str, near: Path | None) -> Stated:
     )
     if said:
         raise BadConfig(f"--machine has {', '.join(said)}, wanted vcpus, iops, disk, speed")
-    if vcpus < 1:
-        raise BadConfig("--machine has vcpus=0, wanted at least 1")
+    if not 1 <= vcpus <= MOST_THREADS:
+        raise BadConfig(f"--machine has vcpus={vcpus}, wanted 1 to {MOST_THREADS}")
     return found
 
 
@@ -70,6 +72,6 @@ def pair(text: str) -> tuple[str, float]:
         number = float(parse_size(value)) if name == "disk" else float(value)
     except ValueError:
         raise BadConfig(f"--machine has {text!r}, wanted a name, = and a number") from None
-    if not 0 < number < float("inf"):
-        raise BadConfig(f"--machine has {text!r}, wanted a number above 0")
+    if not LEAST <= number <= MOST:
+        raise BadConfig(f"--machine has {text!r}, wanted a number from {LEAST:g} to {MOST:g}")
     return name, number

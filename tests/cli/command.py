@@ -39,7 +39,7 @@ def refused(code: int, *arguments: str | Path, words: str, cwd: Path | None = No
     In this process: what is refused is refused before the work, and importing numpy and faiss
     anew would take most of the time. In test_help.py there is one refusal of a process.
     """
-    done = _in_this_process(*arguments, cwd=cwd)
+    done = in_this_process(*arguments, cwd=cwd)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     errors = [line for line in done.stderr.splitlines() if line.lower().startswith("error: ")]
@@ -47,7 +47,7 @@ def refused(code: int, *arguments: str | Path, words: str, cwd: Path | None = No
     assert words in errors[0]
 
 
-def _in_this_process(*arguments: str | Path, cwd: Path | None) -> Done:
+def in_this_process(*arguments: str | Path, cwd: Path | None = None) -> Done:
     """Run the command line as its process would."""
     given = [*map(str, arguments)]
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}

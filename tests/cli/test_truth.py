@@ -45,7 +45,7 @@ def test_it_refuses_bad_arguments(files: Path, tmp_path: Path) -> None:
     base, queries = files / "base.npy", files / "queries.npy"
     np.save(tmp_path / "short.npy", np.zeros((4, 5), np.float32))
     out = ("-o", tmp_path / "new.npz")
-    refused(2, "truth", base, queries, *out, "-k", "0", words="k is 0")
+    refused(2, "truth", base, queries, *out, "-k", "0", words="0 is not in the range")
     refused(2, "truth", base, tmp_path / "short.npy", *out, words="(4, 5)")
     refused(2, "truth", tmp_path / "none.npy", queries, *out, words="no such file")
     refused(2, "truth", base, queries, *out, "--metric", "l1", words="'l1'")

@@ -178,7 +178,8 @@ def test_without_pyarrow_it_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = parquet(tmp_path, a=[1])
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for module in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, module, None)
     refused(source, 1, tmp_path, "pip install 'longspan[inputs]'")
 
 

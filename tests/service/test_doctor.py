@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from longspan.indexer.bounds import MOST_ROWS
 from longspan.indexer.errors import BadFile
 from longspan.indexer.store.manifest import Manifest
-from longspan.indexer.store.postings import MOST_ROWS
 from longspan.indexer.store.tiers import sizes
 from longspan.service.tools.doctor.advice import UNUSABLE, findings
 from longspan.service.tools.doctor.capacity import Shape, carried, most, rate

@@ -11,13 +11,14 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from longspan.indexer.bounds import MOST_ROWS
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.planning import footprint
 from longspan.indexer.planning.shape import Shape as Planned
 from longspan.indexer.planning.shape import kind_of, shape_of
 from longspan.indexer.store.layout import shard_name
 from longspan.indexer.store.manifest import Manifest
-from longspan.indexer.store.postings import MOST_ROWS, PAGE
+from longspan.indexer.store.postings import PAGE
 from longspan.indexer.store.space import HeadSpace
 from longspan.indexer.store.tiers import NAMES, tiers
 from longspan.service.tools.doctor.disk import Disk

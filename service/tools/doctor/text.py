@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from longspan.indexer.bounds import MOST_ROWS
 from longspan.indexer.commands.console import aligned
 from longspan.indexer.sizes import show_size
-from longspan.indexer.store.postings import MOST_ROWS
 from longspan.service.tools.doctor.capacity import Carried
 from longspan.service.tools.doctor.disk import DEEP, Disk
 from longspan.service.tools.doctor.machine import Machine, Place
