@@ -31,7 +31,8 @@ BLAS_ROWS, BLAS_COLUMNS = 2048, 512  # of a matrix that BLAS keeps packed for ea
 NODE = 600  # of a node of the tree as Python holds it, beside its centre
 STORED = 4 + 4 + 4  # of a copy: head, distance and place
 SORTED = 2 * STORED + 3 * INT  # ... and while they are sorted
-SETTLED = 64  # ... and while the postings that it may be in are filled
+SETTLING = 2 * STORED  # ... and as it comes and goes
+SETTLED = 72  # ... and while the postings that it may be in are filled
 TRAINED = 7  # floats of each value that a codec is trained on: turned, left over, by faiss
 TRAINING = 184  # bytes of each vector of the group that a thread trains
 TURNED = 10  # floats of each value that a thread encodes at once
@@ -194,7 +195,8 @@ def settle(b: Build) -> Need:
     """The tree; what is stored under the heads of a part; these; a crowded one's vectors."""
     crowd = 3 * min(portions.CROWD * FLOAT, b.part * b.vector)
     heads = 3 * b.part_heads * b.vector
-    return Need(b.tree, b.stored * SETTLED + heads + crowd)
+    settled = min(b.stored, portions.SETTLED) * SETTLED
+    return Need(b.tree, b.stored * SETTLING + settled + heads + crowd)
 
 
 def number(b: Build) -> Need:

@@ -11,6 +11,7 @@ NEAREST = 4  # times max_copies: nearest heads that the closure chooses from
 COMPARED = CANDIDATES + CANDIDATES // 8  # ... and those that come with the last of them
 TOGETHER = 4096  # vectors of a group that are compared at once: 26 MiB of distances,
 GROUPS = 2  # ... and no more than so many mean groups have
+SETTLED = 1 << 18  # vectors and copies whose postings are filled together
 CROWD = 4 << 20  # values of a head's vectors that are lifted together when it is cut
 NAMED = 1 << 20  # ids that are brought into the order of the rows at once
 SAMPLE = 65_536  # vectors that the books of a codec are trained on: 256 a point

@@ -112,10 +112,15 @@ def save(job: Job, kind: str, part: int, found: NDArray[np.void]) -> None:
 
 
 def stored_under(job: Job, kind: str, part: int) -> NDArray[np.void]:
-    """Return what is stored under the heads of a part, in the order of STORED."""
+    """Return what is stored under the heads of a part, of equal heads and distances in order."""
     names = runs.with_run(job, all_stored(job, kind), owners_in(kind), part)
-    together = runs.run_of(job, names, part, STORED)
-    return together[np.argsort(sort_key(together["head"], together["dist"]), kind="stable")]
+    return runs.run_of(job, names, part, STORED)
+
+
+def under_heads(found: NDArray[np.void], first: int, last: int) -> NDArray[np.void]:
+    """Return what is stored under the heads [first, last), in the order of STORED."""
+    some = found[(found["head"] >= first) & (found["head"] < last)]
+    return some[np.argsort(sort_key(some["head"], some["dist"]), kind="stable")]
 
 
 def heads_nearest(job: Job, part: int) -> NDArray[np.uint32]:

@@ -9,16 +9,23 @@ they spread most, which needs no distance between them to end.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.planning.portions import CROWD
+from longspan.indexer.planning.portions import CROWD, SETTLED
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages import closure
-from longspan.indexer.stages.closure import COPIES, PRIMARY, heads_nearest, stored_under
+from longspan.indexer.stages.closure import (
+    COPIES,
+    PRIMARY,
+    heads_nearest,
+    stored_under,
+    under_heads,
+)
 from longspan.indexer.stages.cluster import tree_of
 from longspan.indexer.stages.tree import NOBODY
 from longspan.indexer.stages.work_files import PIECES, entries_in
@@ -76,30 +83,53 @@ def pieces_of(primary: NDArray[np.uint32], cap: int) -> NDArray[np.uint32]:
 
 def settle(job: Job, part: int) -> None:
     """Write the entries of a part's postings, and the heads that these have."""
-    tree = tree_of(job)
-    first, last = int(tree.first_head[part]), int(tree.first_head[part + 1])
-    pieces = job.load(PIECES)[first:last].astype(np.int64)
-    primary = under(stored_under(job, PRIMARY, part), first, pieces)
-    copies = under(stored_under(job, COPIES, part), first, pieces)
-    heads = np.repeat(tree.heads[first:last], pieces, axis=0)
-    crowded = (np.cumsum(pieces) - pieces)[pieces > 1]
-    ends = [np.searchsorted(primary["head"], crowded, side) for side in ("left", "right")]
-    for begin, end, first, count in zip(*ends, crowded, pieces[pieces > 1], strict=True):
-        mine = primary[begin:end]
-        for number, (centre, run) in enumerate(cut(crowd_of(job, mine["slot"]), int(count))):
-            mine["head"][run] = first + number
-            heads[first + number] = centre
-    primary = primary[np.argsort(primary["head"], kind="stable")]
-    entries = arrange(
-        primary, copies, len(heads), lambda own: job.form.room(own, job.dials.posting_pages)
-    )
+    first, last = (int(head) for head in tree_of(job).first_head[part : part + 2])
+    primary, copies = (stored_under(job, kind, part) for kind in (PRIMARY, COPIES))
+    made = [
+        settled(job, under_heads(primary, *some), under_heads(copies, *some), *some)
+        for some in pairwise(blocks_of(primary, copies, first, last))
+    ]
+    del primary, copies
+    entries, heads = zip(*made, strict=True)
+    sizes = np.concatenate([np.diff(each.starts) for each in entries])
     job.save_all(
         entries_in(part),
-        heads=heads,
-        vectors=entries.vectors,
-        starts=entries.starts,
-        primary=entries.primary,
+        heads=np.concatenate(heads),
+        vectors=np.concatenate([each.vectors for each in entries]),
+        starts=np.concatenate([[0], np.cumsum(sizes)]),
+        primary=np.concatenate([each.primary for each in entries]),
     )
+
+
+def blocks_of(primary: Stored, copies: Stored, first: int, last: int) -> list[int]:
+    """Return where to cut the heads [first, last): SETTLED are stored under those of a block."""
+    stored = np.zeros(last - first, np.int64)
+    for found in (primary, copies):
+        stored += np.bincount(found["head"] - np.uint32(first), minlength=last - first)
+    block = np.cumsum(stored) // SETTLED
+    return [first, *(first + 1 + np.flatnonzero(np.diff(block))).tolist(), last]
+
+
+def settled(
+    job: Job, primary: Stored, copies: Stored, first: int, last: int
+) -> tuple[Entries, Floats]:
+    """Return the entries of some heads' postings, and the heads that these have.
+
+    primary, copies  what is stored under the heads [first, last), in the order of STORED
+    """
+    pieces = job.load(PIECES)[first:last].astype(np.int64)
+    primary, copies = under(primary, first, pieces), under(copies, first, pieces)
+    heads = np.repeat(tree_of(job).heads[first:last], pieces, axis=0)
+    crowded = (np.cumsum(pieces) - pieces)[pieces > 1]
+    ends = [np.searchsorted(primary["head"], crowded, side) for side in ("left", "right")]
+    for begin, end, head, count in zip(*ends, crowded, pieces[pieces > 1], strict=True):
+        mine = primary[begin:end]
+        for number, (centre, run) in enumerate(cut(crowd_of(job, mine["slot"]), int(count))):
+            mine["head"][run] = head + number
+            heads[head + number] = centre
+    primary = primary[np.argsort(primary["head"], kind="stable")]
+    pages = job.dials.posting_pages
+    return arrange(primary, copies, len(heads), lambda own: job.form.room(own, pages)), heads
 
 
 def under(stored: Stored, first: int, pieces: Counts) -> Stored:

@@ -52,12 +52,12 @@ def with_run(job: Job, names: list[str], table: str, part: int) -> Iterator[str]
 
 def run_of(job: Job, names: Iterable[str], part: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return the runs of one part in some files, one after the other."""
-    found = []
+    found = bytearray()
     for name in names:
         with job.reading(name) as handle:
             first, last = bounds_of(handle, part, 2)
-            found.append(records_of(handle, job.parts, first, last, dtype.itemsize))
-    return np.frombuffer(b"".join(found), dtype)
+            found += records_of(handle, job.parts, first, last, dtype.itemsize)
+    return np.frombuffer(found, dtype)
 
 
 def all_of(job: Job, name: str, dtype: np.dtype[Any]) -> NDArray[Any]:
