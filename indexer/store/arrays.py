@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy  # not np.load, which takes some bytes for an archive
 from numpy.typing import DTypeLike, NDArray
 
 from longspan.indexer.errors import DamagedIndex, LongspanError
@@ -20,12 +21,13 @@ from longspan.indexer.store.whole import bytes_of, naming
 
 def read_array(path: Path, dtype: DTypeLike, ndim: int = 1) -> NDArray[Any]:
     """Return an array, read into memory; DamagedIndex when the file has no such array."""
-    return _checked(_load(path, None), path, dtype, ndim)
+    with path.open("rb") as file:
+        return _checked(_load(path, lambda: npy.read_array(file)), path, dtype, ndim)
 
 
 def map_array(path: Path, dtype: DTypeLike, ndim: int = 1) -> NDArray[Any]:
     """Return an array, mapped; DamagedIndex when the file has no such array."""
-    return _checked(_load(path, "r"), path, dtype, ndim)
+    return _checked(_load(path, lambda: npy.open_memmap(path, mode="r")), path, dtype, ndim)
 
 
 def map_scattered(path: Path, dtype: DTypeLike, ndim: int = 1) -> NDArray[Any]:
@@ -43,14 +45,13 @@ def mapped_file(array: NDArray[Any]) -> NDArray[np.uint8]:
     return np.frombuffer(array.base, np.uint8)
 
 
-def _load(path: Path, mode: Any) -> NDArray[Any]:
+def _load(path: Path, load: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     try:
-        array: NDArray[Any] = np.load(path, mmap_mode=mode)
+        return load()
     except (OSError, MemoryError):
         raise
     except Exception as error:  # NumPy raises six kinds for bytes that are no array
         raise DamagedIndex(f"{path}: its bytes are no array; try `longspan verify`") from error
-    return array
 
 
 def _checked(array: NDArray[Any], path: Path, dtype: DTypeLike, ndim: int) -> NDArray[Any]:
