@@ -161,3 +161,22 @@ def test_a_body_that_is_too_large_is_refused_in_words_that_arrive(
         if not expect:
             connection.sendall(np.zeros(size, np.uint8).tobytes())
         assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_damage_is_an_error_for_who_reads_it_and_a_mark_for_the_operator(
+    coded: Path, clustered: Corpus, tmp_path: Path
+) -> None:
+    path = tmp_path / "index"
+    shutil.copytree(coded, path)
+    record = np.load(path / "directory.npy")[7]
+    with serving({"x": path}, "--memory", f"{sizes(Manifest.read(path))[0]}B") as (client, _):
+        assert client.get("/v1/indexes/x").json()["damaged"] == []
+        with (path / "postings-0000.lmdb").open("r+b") as file:
+            file.seek(int(record["offset"]))
+            file.write(bytes(64))
+        url = "/v1/indexes/x/search"
+        broken = post_raw(client, url, clustered.queries[0], probes=100, accept="application/json")
+        assert (broken.status_code, broken.json()["code"]) == (500, "damaged_index")
+        assert client.get("/v1/indexes/x").json()["damaged"] == ["posting 7"]
+        answers = [post_raw(client, url, query, probes=1) for query in clustered.queries[:20]]
+    assert 200 in {answer.status_code for answer in answers}

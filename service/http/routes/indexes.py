@@ -53,6 +53,7 @@ def _details(name: str, index: Index, most: limits.Limits) -> IndexDetails:
         format=manifest.format,
         built_by=manifest.longspan,
         limits=_limits(most),
+        damaged=index.damaged,
     )
 
 

@@ -139,6 +139,9 @@ class IndexDetails(BaseModel):
     format: int = Field(description="version of the index's format")
     built_by: str = Field(description="version of longspan that built it")
     limits: Limits
+    damaged: list[str] = Field(
+        description="what searches found not to have its checksum; they got an error, not an answer"
+    )
 
 
 class Place(BaseModel):
