@@ -5,6 +5,21 @@ from longspan.cext.ids import Ids
 from longspan.cext.scanner import Scanner
 from longspan.cext.tree import HeadTree
 
+class QueryBatch:
+    def __init__(
+        self,
+        queries: NDArray[np.uint8],
+        lifted: NDArray[np.uint8],
+        inverses: NDArray[np.float32],
+        turned: NDArray[np.float32],
+        squares: NDArray[np.float32],
+    ) -> None: ...
+
+class SearchPlan:
+    def __init__(
+        self, beam: NDArray[np.uint32], m: int, threshold: float, depth: int, settle: bool
+    ) -> None: ...
+
 class Searcher:
     def __init__(
         self,
@@ -16,18 +31,12 @@ class Searcher:
     ) -> None: ...
     def search(
         self,
-        queries: NDArray[np.uint8],
-        lifted: NDArray[np.uint8],
-        inverses: NDArray[np.float32],
-        beam: NDArray[np.uint32],
-        m: int,
-        threshold: float,
-        settle: bool,
-        turned: NDArray[np.float32],
-        squares: NDArray[np.float32],
-        depth: int,
+        queries: QueryBatch,
+        plan: SearchPlan,
         dist: NDArray[np.float32],
         ids: NDArray[np.int64],
         rows: NDArray[np.uint32],
-        candidates: NDArray[np.uint32] | None = None,
+    ) -> tuple[int, int, int, int, int, int, float, float] | None: ...
+    def candidates(
+        self, queries: QueryBatch, plan: SearchPlan, rows: NDArray[np.uint32]
     ) -> tuple[int, int, int, int, int, int, float, float] | None: ...

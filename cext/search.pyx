@@ -22,6 +22,54 @@ cdef double seconds() noexcept nogil:
     return now.tv_sec + now.tv_nsec * 1e-9
 
 
+cdef class QueryBatch:
+    """Queries in every form that a search takes them in; keeps the arrays alive.
+
+    queries   (nq, bytes)       as the postings' kernels take them
+    lifted    (nq, bytes)       the same in the head space
+    inverses  (nq,)             1 / norm; empty unless cosine
+    turned    (nq, groups * 8)  for the codes; empty if raw
+    squares   (nq,)             |q|^2 + radius^2; empty unless codes with ip
+    """
+
+    cdef const unsigned char[:, ::1] queries, lifted
+    cdef const float[::1] inverses, squares
+    cdef const float[:, ::1] turned
+
+    def __init__(
+        self,
+        const unsigned char[:, ::1] queries,
+        const unsigned char[:, ::1] lifted,
+        const float[::1] inverses,
+        const float[:, ::1] turned,
+        const float[::1] squares,
+    ):
+        self.queries, self.lifted, self.inverses = queries, lifted, inverses
+        self.turned, self.squares = turned, squares
+
+
+cdef class SearchPlan:
+    """What is done for each query of a batch; serves any number of searches.
+
+    beam       nodes to expand at each inner level
+    m          heads to rank
+    threshold  log of the hits that a posting must promise
+    depth      candidates by code to score exactly
+    settle     do with fewer than k vectors
+    """
+
+    cdef const uint32_t[::1] beam
+    cdef size_t m, depth
+    cdef float threshold
+    cdef bint settle
+
+    def __init__(
+        self, const uint32_t[::1] beam, size_t m, float threshold, size_t depth, bint settle
+    ):
+        self.beam, self.m, self.threshold = beam, m, threshold
+        self.depth, self.settle = depth, settle
+
+
 cdef class Searcher:
     """An index that is open for searching; keeps its parts alive.
 
@@ -56,20 +104,11 @@ cdef class Searcher:
 
     def search(
         self,
-        const unsigned char[:, ::1] queries,  # IN   (nq, bytes)  as the postings' kernels take them
-        const unsigned char[:, ::1] lifted,   # IN   (nq, bytes)  the same in the head space
-        const float[::1] inverses,            # IN   (nq,)        1 / norm; empty unless cosine
-        const uint32_t[::1] beam,             # IN   nodes to expand at each inner level
-        size_t m,                             # IN   heads to rank
-        float threshold,                      # IN   log of the hits that a posting must promise
-        bint settle,                          # IN   do with fewer than k vectors
-        const float[:, ::1] turned,           # IN   (nq, groups * 8)  for the codes; empty if raw
-        const float[::1] squares,             # IN   (nq,)  |q|^2 + radius^2; for codes with ip
-        size_t depth,                         # IN   candidates by code to score exactly
-        float[:, ::1] dist,                   # OUT  (nq, k)      nearest first, inf beyond the last
-        int64_t[:, ::1] ids,                  # OUT  (nq, k)      -1 beyond the last
-        uint32_t[:, ::1] rows,                # OUT  (nq, k)      2^32 - 1 beyond the last
-        uint32_t[:, ::1] candidates=None,     # OUT  (nq, depth)  rows by estimate, no answers then
+        QueryBatch queries not None,
+        SearchPlan plan not None,
+        float[:, ::1] dist,     # OUT  (nq, k)  nearest first, inf beyond the last
+        int64_t[:, ::1] ids,    # OUT  (nq, k)  -1 beyond the last
+        uint32_t[:, ::1] rows,  # OUT  (nq, k)  2^32 - 1 beyond the last
     ):
         """Fill dist, ids and rows; return what it took, or None when m heads hold too few vectors.
 
@@ -80,43 +119,87 @@ cdef class Searcher:
                  candidates alone, seconds for heads, seconds for the rest)
         ValueError when shapes disagree, a posting or an id has not its checksum, or a row no id.
         """
-        cdef Py_ssize_t nq = queries.shape[0], i
+        cdef Py_ssize_t nq = queries.queries.shape[0]
         cdef Batch batch
+        self.take(&batch, queries, plan)
+        if (
+            dist.shape[0] != nq or ids.shape[0] != nq or dist.shape[1] != ids.shape[1]
+            or rows.shape[0] != nq or rows.shape[1] != ids.shape[1] or dist.shape[1] == 0
+        ):
+            raise ValueError(f"{nq} queries, dist is {dist.shape[0]} x {dist.shape[1]}")
+        batch.k, batch.dist, batch.rows = dist.shape[1], &dist[0, 0], &rows[0, 0]
+        # No more candidates than rows.
+        batch.depth = max(min(plan.depth, <size_t>self.ids.ids.shape[0]), batch.k)
+        return self.run(&batch, plan, &ids[0, 0])
+
+    def candidates(
+        self,
+        QueryBatch queries not None,
+        SearchPlan plan not None,
+        uint32_t[:, ::1] rows,  # OUT  (nq, depth)  best first, 2^32 - 1 beyond the last
+    ):
+        """Fill rows with the plan's candidates by estimate; return as `search` does, for k = 1.
+
+        ValueError when shapes disagree, postings have no codes, or one has not its checksum.
+        """
+        cdef Py_ssize_t nq = queries.queries.shape[0]
+        cdef Batch batch
+        self.take(&batch, queries, plan)
+        if rows.shape[0] != nq or <size_t>rows.shape[1] != plan.depth or plan.depth == 0:
+            raise ValueError(f"candidates are {rows.shape[0]} x {rows.shape[1]}")
+        if not self.postings.width:
+            raise ValueError("postings without codes have no candidates")
+        # A tier that reads its probes scores their vectors exactly, whoever wants to know.
+        cdef float *dist = <float *>ls_room(nq, sizeof(float))
+        cdef uint32_t *nearest = <uint32_t *>ls_room(nq, sizeof(uint32_t))
+        try:
+            if dist == NULL or nearest == NULL:
+                raise MemoryError(f"no memory to search for {nq} queries")
+            batch.k, batch.dist, batch.rows = 1, dist, nearest
+            batch.depth, batch.candidates = plan.depth, &rows[0, 0]
+            return self.run(&batch, plan, NULL)
+        finally:
+            free(dist)
+            free(nearest)
+
+    cdef int take(self, Batch *batch, QueryBatch queries, SearchPlan plan) except -1:
+        """Set all of a batch but what is asked of it. ValueError when shapes disagree."""
+        cdef Py_ssize_t nq = queries.queries.shape[0]
+        self.postings.check(nq, queries.queries.shape[1], queries.inverses.shape[0])
+        if (
+            nq == 0 or queries.lifted.shape[0] != nq
+            or queries.lifted.shape[1] != <Py_ssize_t>self.tree.query_bytes
+        ):
+            raise ValueError(
+                f"{nq} queries, lifted are {queries.lifted.shape[0]} x {queries.lifted.shape[1]}"
+            )
+        if plan.m == 0 or plan.m > <size_t>self.tree.heads.shape[0]:
+            raise ValueError(f"m is {plan.m}, there are {self.tree.heads.shape[0]} heads")
+        if self.postings.width and (
+            queries.turned.shape[0] != nq
+            or <size_t>queries.turned.shape[1] != self.postings.width
+            or (self.postings.metric == IP and queries.squares.shape[0] != nq)
+        ):
+            raise ValueError(
+                f"{nq} queries, turned is {queries.turned.shape[0]} x {queries.turned.shape[1]}"
+            )
+        batch.nq, batch.m = nq, plan.m
+        batch.queries, batch.lifted = &queries.queries[0, 0], &queries.lifted[0, 0]
+        batch.inverses = &queries.inverses[0] if self.postings.metric == COSINE else NULL
+        batch.turned = &queries.turned[0, 0] if queries.turned.shape[0] else NULL
+        batch.squares = &queries.squares[0] if queries.squares.shape[0] else NULL
+        batch.candidates = NULL
+        batch.postings = batch.vectors = batch.codes = batch.bytes = batch.pages = 0
+        batch.foreign = batch.damaged = -1
+        return 0
+
+    cdef object run(self, Batch *batch, SearchPlan plan, int64_t *ids):
+        """Search for a batch, and look up the ids of its rows unless it wants candidates."""
+        cdef size_t nq = batch.nq, m = batch.m, i
         cdef int64_t scored = 0
         cdef bint enough = True, ready = True
         cdef double start, ranked, done
-        self.postings.check(nq, queries.shape[1], inverses.shape[0])
-        if nq == 0 or lifted.shape[0] != nq or lifted.shape[1] != <Py_ssize_t>self.tree.query_bytes:
-            raise ValueError(f"{nq} queries, lifted are {lifted.shape[0]} x {lifted.shape[1]}")
-        if (
-            dist.shape[0] != nq or ids.shape[0] != nq or dist.shape[1] != ids.shape[1]
-            or rows.shape[0] != nq or rows.shape[1] != ids.shape[1] or dist.shape[1] == 0 or m == 0
-        ):
-            raise ValueError(f"{nq} queries, dist is {dist.shape[0]} x {dist.shape[1]}, m {m}")
-        if m > <size_t>self.tree.heads.shape[0]:
-            raise ValueError(f"m is {m}, there are {self.tree.heads.shape[0]} heads")
-        batch.nq, batch.k, batch.m = nq, dist.shape[1], m
-        batch.queries, batch.lifted = &queries[0, 0], &lifted[0, 0]
-        batch.inverses = &inverses[0] if self.postings.metric == COSINE else NULL
-        if self.postings.width and (
-            turned.shape[0] != nq or <size_t>turned.shape[1] != self.postings.width
-            or (self.postings.metric == IP and squares.shape[0] != nq)
-        ):
-            raise ValueError(f"{nq} queries, turned is {turned.shape[0]} x {turned.shape[1]}")
-        batch.turned = &turned[0, 0] if turned.shape[0] else NULL
-        batch.squares = &squares[0] if squares.shape[0] else NULL
-        batch.candidates = NULL
-        if candidates is None:
-            depth = min(depth, <size_t>self.ids.ids.shape[0])  # no more candidates than rows
-        batch.depth = max(depth, batch.k)
-        if candidates is not None:
-            if candidates.shape[0] != nq or <size_t>candidates.shape[1] != batch.depth:
-                raise ValueError(f"candidates are {candidates.shape[0]} x {candidates.shape[1]}")
-            batch.candidates = &candidates[0, 0]
-        batch.dist = &dist[0, 0]
-        batch.postings = batch.vectors = batch.codes = batch.bytes = batch.pages = 0
-        batch.foreign = batch.damaged = -1
-        cdef Walk walk = self.tree.new_walk(beam, m)
+        cdef Walk walk = self.tree.new_walk(plan.beam, m)
         cdef float *near = <float *>ls_room(ls_times(nq, m), sizeof(float))
         cdef uint32_t *probes = <uint32_t *>ls_room(ls_times(nq, m), sizeof(uint32_t))
         cdef uint32_t *counts = <uint32_t *>ls_room(nq, sizeof(uint32_t))
@@ -125,22 +208,23 @@ cdef class Searcher:
             if near == NULL or probes == NULL or counts == NULL:
                 raise MemoryError(f"no memory to rank {m} heads of {nq} queries")
             block = self.postings.new_block()
-            batch.near, batch.probes, batch.counts, batch.rows = near, probes, counts, &rows[0, 0]
+            batch.near, batch.probes, batch.counts = near, probes, counts
             with nogil:
                 start = seconds()
                 for i in range(nq):
                     scored += self.tree.descend(
-                        &lifted[i, 0], beam, walk, m, near + i * m, probes + i * m
+                        batch.lifted + i * self.tree.query_bytes, plan.beam, walk, m,
+                        near + i * m, probes + i * m,
                     )
                     counts[i] = <uint32_t>worth_reading(
-                        near + i * m, m, &self.law[0], threshold
+                        near + i * m, m, &self.law[0], plan.threshold
                     )
-                    enough &= self.hold(probes + i * m, m, batch.k, counts + i) or settle
+                    enough &= self.hold(probes + i * m, m, batch.k, counts + i) or plan.settle
                 ranked = seconds()
                 if enough:
-                    ready = self.postings.answer(&batch, block)
+                    ready = self.postings.answer(batch, block)
                     if ready and batch.candidates == NULL and batch.foreign < 0 > batch.damaged:
-                        batch.foreign = self.ids.fill(batch.rows, &ids[0, 0], nq * batch.k)
+                        batch.foreign = self.ids.fill(batch.rows, ids, nq * batch.k)
                 done = seconds()
         finally:
             free_walk(walk)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
+from longspan.cext.search import SearchPlan
 from longspan.indexer.planning.portions import ASKED, MOST_DEPTH
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.store.calibration import RECALLS, Table
@@ -176,27 +177,13 @@ class Searching:
     def candidates(self, threshold: float) -> NDArray[np.uint32]:
         """Return the candidates of each query by estimate, (nq, MOST_DEPTH)."""
         m = self.ranked_for(threshold)
-        beam, (mapped, _) = beams(self.parts.heads.levels, m), self.parts.postings
+        plan = SearchPlan(beams(self.parts.heads.levels, m), m, threshold, MOST_DEPTH, True)
+        mapped, _ = self.parts.postings
 
         def unit(start: int) -> NDArray[np.uint32]:
             queries = self.asked.queries[start : start + ASKED]
-            count = len(queries)
-            rows = np.empty((count, MOST_DEPTH), np.uint32)
-            self.searcher.search(
-                queries.view(np.uint8),
-                self.parts.heads.lift(queries),
-                self.parts.inverses(queries),
-                beam,
-                m,
-                threshold,
-                True,
-                *self.parts.turn(queries),
-                MOST_DEPTH,
-                np.empty((count, 1), np.float32),
-                np.empty((count, 1), np.int64),
-                np.empty((count, 1), np.uint32),
-                rows,
-            )
+            rows = np.empty((len(queries), MOST_DEPTH), np.uint32)
+            self.searcher.candidates(self.parts.batch(queries), plan, rows)
             mapped.release(0, len(mapped))
             return rows
 

@@ -14,7 +14,7 @@ from longspan.cext.probed import Probed
 from longspan.cext.resident import Resident
 from longspan.cext.scan import Postings
 from longspan.cext.scanner import Scanner
-from longspan.cext.search import Searcher
+from longspan.cext.search import QueryBatch, Searcher
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.arrays import map_array, map_scattered, mapped_file, read_array
 from longspan.indexer.store.checks import PageSums
@@ -107,11 +107,16 @@ class Parts:
         tree = self.heads.tree
         return Searcher(tree, scanner, self.ids, np.array(law, np.float32), self.primary)
 
-    def turn(self, queries: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what the codec wants of queries: turned, and with ip |q|^2 + radius^2."""
+    def batch(self, queries: NDArray[Any]) -> QueryBatch:
+        """Return queries (nq, dim) in every form that a search takes them in."""
+        lifted = np.ascontiguousarray(self.space.lift_queries(queries))
+        inverses, (turned, squares) = self.inverses(queries), self.turn(lifted)
+        return QueryBatch(queries.view(np.uint8), lifted.view(np.uint8), inverses, turned, squares)
+
+    def turn(self, lifted: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return what the codec wants of lifted queries: turned, and with ip |q|^2 + radius^2."""
         if self.codec is None:
             return NO_TURNED, NO_FLOATS
-        lifted = self.space.lift_queries(queries)
         turned = self.codec.turn(lifted)
         if self.space.metric != "ip":
             return turned, NO_FLOATS

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.store.heads import beams
 from longspan.service.search.answer import Found, SearchStats
 from longspan.service.search.opened import Effort, Opened
 from longspan.service.search.request import SearchRequest
@@ -109,20 +108,14 @@ def search_every(opened: Opened, queries: NDArray[Any], slots: Slots) -> Cost:
 
 def search_some(opened: Opened, queries: NDArray[Any], effort: Effort, slots: Slots) -> Cost:
     """Fill the slots from the postings that are worth reading."""
-    parts, heads = opened.parts, opened.manifest.heads
-    lifted, inverses = opened.heads.lift(queries), parts.inverses(queries)
-    turned, squares = parts.turn(queries)
-    m = effort.ranked
+    batch, levels = opened.parts.batch(queries), opened.heads.levels
+    m, plan = effort.ranked, effort.plan
     while True:
-        beam = beams(opened.heads.levels, m, effort.beam)
-        cost = opened.searcher.search(
-            queries.view(np.uint8), lifted, inverses, beam, m, effort.threshold,
-            effort.settle or m == heads, turned, squares, effort.depth,
-            slots.distances, slots.ids, slots.rows,
-        )  # fmt: skip
+        cost = opened.searcher.search(batch, plan, *slots)
         if cost is not None:
             return Cost(*cost, ranked=len(queries) * m)
-        m = min(2 * m, heads)  # too few vectors among the postings that were ranked
+        m = min(2 * m, levels[-1])  # too few vectors among the postings that were ranked
+        plan = effort.ranking(levels, m)
 
 
 def stats_of(cost: Cost, queries: int, recall: float, seconds: float) -> SearchStats:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from longspan.cext.scanner import Scanner
-from longspan.cext.search import Searcher
+from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.store import payload
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.codec import Codec
-from longspan.indexer.store.heads import Heads
+from longspan.indexer.store.heads import Heads, beams
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.payload import Payload
@@ -32,6 +32,7 @@ class Effort(NamedTuple):
     depth      candidates by code that get an exact distance
     beam       nodes of the lowest inner level to expand; None: as `ranked` needs
     settle     answer with fewer than k vectors where the ranked postings hold no more
+    plan       all this as the native search takes it
     """
 
     ranked: int
@@ -39,6 +40,13 @@ class Effort(NamedTuple):
     depth: int
     beam: int | None
     settle: bool
+    plan: SearchPlan
+
+    def ranking(self, levels: tuple[int, ...], ranked: int) -> SearchPlan:
+        """Return the plan that ranks so many heads of an index instead."""
+        settle = self.settle or ranked == levels[-1]
+        beam = beams(levels, ranked, self.beam)
+        return SearchPlan(beam, ranked, self.threshold, self.depth, settle)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +104,7 @@ def open_files(
         postings=postings,
         searcher=parts.searcher(postings, law),
         payload=Payload(path, manifest.n) if payload.is_in(manifest) else None,
-        effort=lru_cache(SETTLED)(partial(effort, calibration, tier, manifest.heads, manifest.n)),
+        effort=lru_cache(SETTLED)(partial(effort, calibration, tier, heads.levels, manifest.n)),
     )
 
 
@@ -108,7 +116,7 @@ def is_coded(manifest: Manifest) -> bool:
 def effort(
     calibration: Calibration,
     tier: int,
-    heads: int,
+    levels: tuple[int, ...],
     n: int,
     k: int,
     recall: float,
@@ -121,12 +129,10 @@ def effort(
     Never more than the index has: all postings when more are to be read, all vectors when more
     are to be candidates.
     """
-    plan = calibration.plan(tier, k, recall)
-    ranked = min(probes or plan.ranked, heads)
-    return Effort(
-        ranked=ranked,
-        threshold=READ_ALL if probes else plan.threshold,
-        depth=min(depth or plan.depth, n),
-        beam=beam,
-        settle=probes is not None or beam is not None or ranked == heads,
-    )
+    calibrated = calibration.plan(tier, k, recall)
+    ranked = min(probes or calibrated.ranked, levels[-1])
+    threshold = READ_ALL if probes else calibrated.threshold
+    depth = min(depth or calibrated.depth, n)
+    settle = probes is not None or beam is not None or ranked == levels[-1]
+    plan = SearchPlan(beams(levels, ranked, beam), ranked, threshold, depth, settle)
+    return Effort(ranked, threshold, depth, beam, settle, plan)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from longspan.cext.search import SearchPlan
 from longspan.indexer.errors import DamagedIndex, DoesNotFit
 from longspan.indexer.store.heads import beams
 from longspan.indexer.store.manifest import Manifest
@@ -241,17 +242,43 @@ def test_no_number_makes_the_native_search_take_memory_for_it(
     with open_tier(coded("pq"), tier) as index:
         opened = index._held()
         heads, rows = index.manifest.heads, np.empty((1, 5), np.uint32)
-        arguments = (
-            queries.view(np.uint8), opened.heads.lift(queries), opened.parts.inverses(queries),
-            beams(opened.heads.levels, heads), ranked, -np.inf, True, *opened.parts.turn(queries),
-            depth, np.empty((1, 5), np.float32), np.empty((1, 5), np.int64), rows,
-        )  # fmt: skip
+        plan = SearchPlan(beams(opened.heads.levels, heads), ranked, -np.inf, depth, True)
+        slots = np.empty((1, 5), np.float32), np.empty((1, 5), np.int64), rows
+        arguments = opened.parts.batch(queries), plan, *slots
         if ranked > heads:
             with pytest.raises(ValueError, match=f"there are {heads} heads"):
                 opened.searcher.search(*arguments)
         else:
             opened.searcher.search(*arguments)
             assert (rows < index.n).all()
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+def test_the_candidates_for_all_rows_are_all_rows_a_search_can_find(
+    coded: BuildIndex, clustered: Corpus, tier: int
+) -> None:
+    with open_tier(coded("pq"), tier) as index:
+        opened, heads = index._held(), index.manifest.heads
+        batch, n = opened.parts.batch(clustered.queries[:3]), index.n
+        plan = SearchPlan(beams(opened.heads.levels, heads), heads, -np.inf, n + 7, True)
+        rows = np.zeros((3, n + 7), np.uint32)
+        assert opened.searcher.candidates(batch, plan, rows) is not None
+        np.testing.assert_array_equal(np.sort(rows[:, :n]), np.tile(np.arange(n), (3, 1)))
+        assert (rows[:, n:] == 2**32 - 1).all()
+        with pytest.raises(ValueError, match=f"candidates are 3 x {n}"):
+            opened.searcher.candidates(batch, plan, rows[:, :n].copy())
+        for few in (rows[:2], rows[:0]):
+            with pytest.raises(ValueError, match="candidates are"):
+                opened.searcher.candidates(batch, plan, few)
+
+
+def test_raw_postings_have_no_candidates(tiny_index: BuildIndex, clustered: Corpus) -> None:
+    with Index.open(tiny_index()) as index:
+        opened = index._held()
+        batch = opened.parts.batch(clustered.queries[:1])
+        plan = SearchPlan(beams(opened.heads.levels, 5), 5, -np.inf, 10, True)
+        with pytest.raises(ValueError, match="have no candidates"):
+            opened.searcher.candidates(batch, plan, np.empty((1, 10), np.uint32))
 
 
 @pytest.mark.parametrize("tier", [0, 1, 2])
