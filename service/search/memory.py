@@ -6,7 +6,9 @@ mapped from the index's files, so several workers share one copy.
 """
 
 import ctypes
+import errno
 import mmap
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.errors import DoesNotFit
+from longspan.indexer.errors import DamagedIndex, DoesNotFit
 from longspan.indexer.sizes import show_size
 from longspan.indexer.store import tiers
 from longspan.indexer.store.manifest import Manifest
@@ -129,9 +131,15 @@ def hold(codes: list[NDArray[Any]], lock: bool, wanted: Callable[[], bool] = lam
 
 
 def populate(at: int, size: int) -> None:
-    """Read the mapped bytes [at, at + size) into memory."""
+    """Read the mapped bytes [at, at + size) into memory; DamagedIndex when a file lacks them."""
     given = ctypes.c_void_p(at), ctypes.c_size_t(size)
     libc.madvise(*given, mmap.MADV_WILLNEED)
-    if libc.madvise(*given, POPULATE_READ) != 0:  # an older kernel: touch every page
+    if libc.madvise(*given, POPULATE_READ) != 0:
+        error = ctypes.get_errno()
+        if error == errno.EFAULT:  # touching the pages would end the process
+            raise DamagedIndex("a file was cut off, or cannot be read, while it was mapped")
+        if error != errno.EINVAL:
+            raise OSError(error, os.strerror(error))
+        # An older kernel: touch every page.
         pages = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(at))[:: mmap.PAGESIZE]
         np.add.reduce(pages, dtype=np.int64)

@@ -1,5 +1,6 @@
 """Coded indexes on every tier: exact at the widest dial, as good as asked, safe when damaged."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -292,3 +293,13 @@ def test_a_cosine_distance_is_at_least_0_and_at_most_2(
         for recall in (0.9, 1.0):
             assert index.search(base, 1, recall).distances.min() >= 0
             assert index.search(opposite, 1000, recall, max_distance=9).distances.max() <= 2
+
+
+def test_codes_whose_file_was_cut_off_are_refused_and_do_not_end_the_process(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "codes").write_bytes(bytes(1 << 16))
+    codes = np.memmap(tmp_path / "codes", np.uint8, "r")
+    os.truncate(tmp_path / "codes", 1 << 12)
+    with pytest.raises(DamagedIndex, match="cut off"):
+        memory.hold([codes], lock=False)
