@@ -105,8 +105,8 @@ class Catalog:
         """Open an index with its heads alone; note why when that fails."""
         try:
             files = Files.of(entry.path)
-            limit = None if self._memory is None else max(self._memory - self._used, 0)
-            index = Index.open(entry.path, limit, codes=False)
+            # One that comes late is not refused for the codes that others took before it.
+            index = Index.open(entry.path, self._memory, codes=False)
         except Exception as exc:
             _fail(name, entry, exc)
             return
@@ -185,7 +185,7 @@ def _fail(name: str, entry: Entry, error: Exception) -> None:
     """Note that an index cannot be opened, and when to try again."""
     problem = str(error) or type(error).__name__
     if entry.problem is None:
-        expected = isinstance(error, LongspanError)
+        expected = isinstance(error, LongspanError | OSError)
         _log.error("index %s cannot be opened: %s", name, problem, exc_info=not expected)
     for path in {str(entry.path), str(entry.path.resolve())}:
         problem = problem.replace(path, name)

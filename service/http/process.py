@@ -44,13 +44,38 @@ def serve(
     named = by_name(indexes)
     for name, path in named.items():
         checked_name(name, f"{name}={path}")
-    # Workers are spawned: they take the settings from the environment.
-    os.environ[f"{PREFIX}INDEXES"] = json.dumps([f"{n}={p.resolve()}" for n, p in indexes])
+    told = {"INDEXES": json.dumps([f"{n}={p.resolve()}" for n, p in indexes])}
     if memory is not None:
-        os.environ[f"{PREFIX}MEMORY"] = f"{memory}B"
-    settings = read_settings()
-    os.environ[f"{PREFIX}MEMORY"] = f"{memory_for(named, settings.memory)}B"
-    config = uvicorn.Config(
+        told["MEMORY"] = f"{memory}B"
+    with environment(told):
+        settings = read_settings()
+        total = memory_for(named, settings.memory)
+        config = configured(host, port, workers, settings.grace)
+        with environment({"MEMORY": f"{total}B"}), bound(config) as listening:
+            announce(f"http://{host}:{listening.getsockname()[1]}")
+            if not run(config, listening):
+                raise LongspanError("the server did not start, the messages above say why")
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set LONGSPAN_* variables for the workers, which are spawned; put them back at the end."""
+    names = [PREFIX + name for name in values]
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(zip(names, values.values(), strict=True))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def configured(host: str, port: int, workers: int, grace: int) -> uvicorn.Config:
+    """Return what uvicorn needs to know."""
+    return uvicorn.Config(
         "longspan.service.http.app:create_app",
         factory=True,
         host=host,
@@ -65,13 +90,9 @@ def serve(
         server_header=False,
         proxy_headers=False,  # nothing here depends on who asks
         timeout_keep_alive=75,  # longer than clients and proxies keep a connection idle
-        timeout_graceful_shutdown=settings.grace,
+        timeout_graceful_shutdown=grace,
         timeout_worker_healthcheck=30,  # 5 by default: a long call with the GIL would kill it
     )
-    with bound(config) as listening:
-        announce(f"http://{host}:{listening.getsockname()[1]}")
-        if not run(config, listening):
-            raise LongspanError("the server did not start, the messages above say why")
 
 
 @contextmanager

@@ -51,6 +51,20 @@ def test_the_memory_of_all_indexes_is_decided_once(coded: Path) -> None:
         assert has(client, "b", "heads")
 
 
+def test_an_index_that_comes_late_finds_room_for_its_heads(coded: Path, tmp_path: Path) -> None:
+    """Though the codes of another have taken all the memory that there was."""
+    port, late, each = free_port(), tmp_path / "late", sizes(Manifest.read(coded))
+    settings = {"INDEXES": f'["a={coded}", "late={late}"]', "MEMORY": f"{each[2]}B"}
+    with (
+        process([*FACTORY, "--port", str(port)], port, **settings),
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        wait_until(lambda: client.get("/readyz", params={"index": "a"}).status_code == 200)
+        wait_until(partial(has, client, "a", "heads and both codes"))
+        shutil.copytree(coded, late)
+        wait_until(lambda: client.get("/readyz").status_code == 200)
+
+
 def test_an_index_that_comes_late_is_tried_again(tiny_index: BuildIndex, tmp_path: Path) -> None:
     port, late = free_port(), tmp_path / "late"
     settings = {"INDEXES": f'["late={late}", "floats={tiny_index()}"]', "READY": "any"}

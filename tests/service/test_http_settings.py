@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from longspan.indexer.errors import BadConfig
+from longspan.indexer.errors import BadConfig, DoesNotFit
+from longspan.service.http.process import serve
 from longspan.service.http.settings import Settings, named_index, read_settings
 from longspan.service.http.wire.media import JSON, RAW, answer_media, body_media
 from longspan.service.search import cgroup
+from tests.conftest import BuildIndex
 
 
 @pytest.fixture(autouse=True)
@@ -124,3 +126,12 @@ def test_threads_are_no_more_than_a_container_has_cores_for(
     for quota, threads in ((None, 64), (8.5, 9), (0.5, 2), (100, 64)):
         monkeypatch.setattr(cgroup, "limits", lambda quota=quota: cgroup.Limits(quota, None, None))
         assert Settings(indexes={"a": Path("b")}).threads == threads
+
+
+def test_a_server_that_is_refused_leaves_the_environment_as_it_was(
+    tiny_index: BuildIndex,
+) -> None:
+    before = dict(os.environ)
+    with pytest.raises(DoesNotFit):
+        serve([("a", tiny_index())], "127.0.0.1", 0, 1, memory=1024)
+    assert dict(os.environ) == before

@@ -96,6 +96,26 @@ def test_a_long_call_never_has_the_last_thread(known: bool) -> None:
     assert long == [f"long {n}" for n in range(4)]
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_long_call_has_its_turn_however_many_short_ones_come(threads: int) -> None:
+    async def run() -> bool:
+        queue, done = admission(answered, threads=threads, queue=200), asyncio.Event()
+
+        async def go_on() -> None:
+            while not done.is_set():
+                await ask(queue, Call("short"))
+
+        clients = [asyncio.ensure_future(go_on()) for _ in range(64)]
+        await asyncio.sleep(0.02)
+        found = await asyncio.wait_for(ask(queue, Call("long", True)), 10)
+        done.set()
+        await asyncio.gather(*clients)
+        queue.close()
+        return bool(found == ["long"])
+
+    assert asyncio.run(run())
+
+
 def test_replies_come_before_the_rest_of_their_company_is_done() -> None:
     gate = Event()
 

@@ -23,6 +23,7 @@ Left = Callable[[], Coroutine[Any, Any, None]]
 
 _MOST = 32  # calls that one thread takes at once
 _PATIENCE = 0.0003  # seconds that calls wait before another thread is sent for them
+_PASSED = 16  # times that the only thread may be sent for others while a long call waits
 
 
 class Waiting(NamedTuple):
@@ -55,6 +56,7 @@ class Admission:
         self._inside = 0  # calls that are read, wait or run
         self._busy = 0  # threads
         self._busy_long = 0  # those of them that perform a long call
+        self._passed = 0  # times that a thread was sent and a long call waited on
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -116,19 +118,29 @@ class Admission:
         """Whether there is a thread free, and something for it to do."""
         while self._long and self._long[0].future.done():
             self._long.popleft()  # its client has left
-        more_long = self._long and self._busy_long < max(1, self._threads - 1)
-        return self._busy < self._threads and bool(self._waiting or more_long)
+        return self._busy < self._threads and bool(self._waiting or self._may_send_long)
+
+    @property
+    def _may_send_long(self) -> bool:
+        return bool(self._long) and self._busy_long < max(1, self._threads - 1)
+
+    @property
+    def _long_is_next(self) -> bool:
+        """Whether it is a long call's turn: one runs whatever else comes, or it would never."""
+        alone = self._busy_long == 0 and (self._busy > 0 or self._passed >= _PASSED)
+        return self._may_send_long and (not self._waiting or alone)
 
     def _send(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Send a thread to perform some of what waits, or one long call when nothing else does.
+        """Send a thread to perform some of what waits, or one long call when it is its turn.
 
         A quarter of what is inside, so that the event loop has others to talk to meanwhile and
         other threads have some left.
         """
         if not self._has_work:
             return
-        is_long = not self._waiting
+        is_long = self._long_is_next
         most = 1 if is_long else min(_MOST, 1 + self._inside // 4)
+        self._passed = 0 if is_long else self._passed + bool(self._long)
         line = self._long if is_long else self._waiting
         taken = [line.popleft() for _ in range(min(most, len(line)))]
         self._busy += 1
