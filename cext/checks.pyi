@@ -1,6 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+CHECKED: int
+
 def checksums(data: NDArray[np.uint8], out: NDArray[np.uint32]) -> None: ...
 
 class Checks:

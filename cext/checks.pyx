@@ -13,8 +13,9 @@ import numpy as np
 from longspan.cext.kernels cimport kernels
 from longspan.cext.pages cimport Asked
 
+cpdef enum:
+    CHECKED = 4096  # bytes that have a checksum together
 cdef enum:
-    CHECKED = 4096  # bytes that have a checksum together (longspan.indexer.store.checks)
     NAMED = 1000  # damaged things that are remembered
 
 

@@ -1,6 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+NOBODY: int
+
 def nearest(
     dots: NDArray[np.float32],
     vector_norm: NDArray[np.float32],

@@ -11,6 +11,8 @@ from longspan.cext.pool cimport (
 from longspan.cext.room cimport ls_room
 from longspan.cext.topk cimport LS_NOBODY
 
+NOBODY = LS_NOBODY  # stands where there is no head
+
 
 def nearest(
     const float[:, ::1] dots,       # IN   (n, c)  vectors times candidate heads

@@ -1,6 +1,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+GROUP: int
+POINTS: int
+SCALARS: tuple[int, int]
+
 def rotate(vectors: NDArray[np.float32], signs: NDArray[np.float32]) -> None: ...
 def encode(
     vectors: NDArray[np.float32],

@@ -8,7 +8,11 @@ from libc.stdint cimport uint8_t
 from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels
+from longspan.cext.layout cimport SCALARS_1, SCALARS_2
 from longspan.cext.room cimport ls_room
+
+GROUP, POINTS = LS_GROUP, LS_POINTS  # dimensions that a byte of a code covers, its values
+SCALARS = SCALARS_1, SCALARS_2  # bytes behind a code of each tier
 
 
 def rotate(

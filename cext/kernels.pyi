@@ -1,6 +1,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+F32: int
+F16: int
+U8: int
+I8: int
+
 def available() -> list[str]: ...
 def active_name() -> str: ...
 def use(name: str) -> None: ...

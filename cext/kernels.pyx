@@ -7,6 +7,8 @@ import os
 
 from longspan.cext.room cimport ls_times
 
+F32, F16, U8, I8 = LS_F32, LS_F16, LS_U8, LS_I8  # codes of the dtypes
+
 cdef const ls_kernels *active = NULL
 
 

@@ -7,7 +7,7 @@ from longspan.cext.pages cimport Asked
 from longspan.cext.topk cimport ls_topk
 
 
-cdef enum:
+cpdef enum:
     L2
     IP
     COSINE

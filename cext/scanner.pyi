@@ -4,6 +4,10 @@ from numpy.typing import NDArray
 from longspan.cext.checks import Checks
 from longspan.cext.mapping import Mapping
 
+L2: int
+IP: int
+COSINE: int
+
 class Scanner:
     checks: Checks
     def __init__(

@@ -65,6 +65,19 @@ def test_every_native_module_says_its_types(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
+def test_every_native_constant_says_its_type(name):
+    stub = ast.parse((CEXT / f"{name}.pyi").read_text())
+    promised = {ast.unparse(node.target) for node in stub.body if isinstance(node, ast.AnnAssign)}
+    module = importlib.import_module(f"longspan.cext.{name}")
+    there = {
+        key
+        for key, value in vars(module).items()
+        if not key.startswith("_") and isinstance(value, int | tuple)
+    }
+    assert promised == there
+
+
+@pytest.mark.parametrize("name", MODULES)
 def test_every_native_function_says_what_it_does(name):
     module = importlib.import_module(f"longspan.cext.{name}")
     silent = [

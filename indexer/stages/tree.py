@@ -6,10 +6,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.cext import closure
+
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
-NOBODY = np.uint32(2**32 - 1)
+NOBODY = np.uint32(closure.NOBODY)
 
 
 @dataclass(frozen=True)

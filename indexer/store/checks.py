@@ -13,14 +13,14 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.checks import checksums
+from longspan.cext.checks import CHECKED, checksums
 from longspan.indexer.errors import DamagedIndex
 from longspan.indexer.store.arrays import map_array, writing_rows
 from longspan.indexer.store.codec import FIRST, SECOND
 from longspan.indexer.store.layout import IDS, shard_name
 
 CHECKS = "checks.npy"
-PAGE = 4096  # bytes that have a checksum together
+PAGE = CHECKED  # bytes that have a checksum together
 SUM = 4  # bytes of a checksum
 ALIGNED = 16  # pages: each file's begin at a multiple, as postings are mapped
 STEP = 256 * PAGE  # bytes that are read at a time

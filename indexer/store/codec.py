@@ -24,8 +24,8 @@ from longspan.indexer.store.whole import naming
 Floats = NDArray[np.float32]
 
 FILES = CODEC, FIRST, SECOND = "codec.npz", "codes-1.npy", "codes-2.npy"
-GROUP, POINTS, TIERS = 8, 256, 2  # as in cext/kernels.h
-SCALARS = (3, 2)  # bytes behind a code of each tier, as in cext/layout.pxd
+GROUP, POINTS, SCALARS = native.GROUP, native.POINTS, native.SCALARS
+TIERS = len(SCALARS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from longspan.cext.mapping import Mapping
 from longspan.cext.probed import Probed
 from longspan.cext.resident import Resident
 from longspan.cext.scan import Postings
-from longspan.cext.scanner import Scanner
+from longspan.cext.scanner import COSINE, IP, L2, Scanner
 from longspan.cext.search import QueryBatch, Searcher
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.arrays import map_array, map_scattered, mapped_file, read_array
@@ -24,7 +24,7 @@ from longspan.indexer.store.layout import DIRECTORY, IDS
 from longspan.indexer.store.shards import open_shards
 from longspan.indexer.store.space import CODES, DTYPES, HeadSpace, inverse_norms
 
-METRIC_CODES = {"l2": 0, "ip": 1, "cosine": 2}  # as in cext/scanner.pxd
+METRIC_CODES = {"l2": L2, "ip": IP, "cosine": COSINE}
 NO_CODES = np.empty((0, 0), np.uint8)
 NO_FLOATS, NO_TURNED = np.empty(0, np.float32), np.empty((0, 0), np.float32)
 

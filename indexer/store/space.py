@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.cext import kernels
+
 Floats = NDArray[np.float32]
 
-CODES = {"f32": 0, "f16": 1, "u8": 2, "i8": 3}  # as in cext/kernels.h
+CODES = {"f32": kernels.F32, "f16": kernels.F16, "u8": kernels.U8, "i8": kernels.I8}
 DTYPES = {
     name: np.dtype(kind) for name, kind in zip(CODES, ("<f4", "<f2", "u1", "i1"), strict=True)
 }
