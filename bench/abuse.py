@@ -162,7 +162,7 @@ def flood(port: int, dim: int) -> Counter[Any]:
 def fill(port: int, dim: int) -> Counter[Any]:
     """Post batches of as many vectors as a body may hold, with all their digits."""
     rows = np.random.default_rng(0).uniform(0, 100, (1024, dim)).tolist()
-    body = json.dumps({"vectors": rows, "k": 1, "probes": 1}).encode()
+    body = json.dumps({"vectors": rows, "k": 1, "params": {"probes": 1}}).encode()
     with ThreadPoolExecutor(4) as pool:
         return Counter(pool.map(lambda _: post(port, "search/batch", body, True), range(FILLS)))
 
