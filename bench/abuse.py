@@ -15,21 +15,19 @@ import argparse
 import http.client
 import json
 import multiprocessing
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import numpy as np
 from process import field
+from rest import server
 
 from longspan.service import Index
 
@@ -49,27 +47,11 @@ def main() -> None:
     with Index.open(args.index, codes=False) as index:
         shape = index.dim, index.dtype
     for kind in (quiet, stall, flood, fill):
-        with server(args.index, args.memory, args.bodies) as (port, process):
-            print(json.dumps(measured(kind, port, process, *shape)), flush=True)
-
-
-@contextmanager
-def server(index: Path, memory: str, bodies: int) -> Iterator[tuple[int, int]]:
-    """Give the port and the process of a server that is ready; stop it at the end."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    verb = ["serve", f"x={index}", "--port", str(port), "--memory", memory]
-    settings = os.environ | {"LONGSPAN_MAX_BODIES": str(bodies)}
-    command = [sys.executable, "-m", "longspan.service", *verb]
-    with subprocess.Popen(command, env=settings, stderr=subprocess.DEVNULL) as started:
-        try:
-            while get(port, "/readyz") != 200:
-                time.sleep(0.1)
+        flags, settings = ("--memory", args.memory), {"MAX_BODIES": str(args.bodies)}
+        with server(args.index, *flags, **settings) as (url, process):
             time.sleep(2)  # codes come into memory
-            yield port, started.pid
-        finally:
-            started.terminate()
+            port = int(url.rpartition(":")[2])
+            print(json.dumps(measured(kind, port, process.pid, *shape)), flush=True)
 
 
 def measured(
@@ -180,15 +162,6 @@ def post(port: int, path: str, body: bytes, as_json: bool = False) -> Any:
         return type(error).__name__
     finally:
         connection.close()
-
-
-def get(port: int, path: str) -> int:
-    """Return the status of a path, 0 without a server."""
-    with suppress(OSError):
-        connection = http.client.HTTPConnection(HOST, port, timeout=10)
-        connection.request("GET", path)
-        return connection.getresponse().status
-    return 0
 
 
 def status_of(connection: socket.socket) -> Any:

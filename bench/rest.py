@@ -88,14 +88,21 @@ def arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def server(index: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Serve the index as "x"; give the URL of its search route, and the process."""
+def server(
+    index: Path, *flags: str, **settings: str
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Serve the index as "x" until it is ready; give the server's URL, and the process.
+
+    settings  LONGSPAN_* variables
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "longspan.service", "serve", f"x={index}", "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    command += flags
+    environment = os.environ | {f"LONGSPAN_{name}": value for name, value in settings.items()}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) as process:
         try:
             end = time.monotonic() + START_SECONDS
             while not health(url):
