@@ -1,7 +1,6 @@
 """An index that is open for searching. `search` is all that a user needs."""
 
 from collections.abc import Callable, Collection
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -26,7 +25,7 @@ from longspan.service.search.answer import Answer, Found
 from longspan.service.search.explain import Explanation, explain
 from longspan.service.search.memory import Budget
 from longspan.service.search.opened import Opened, is_coded, open_files
-from longspan.service.search.request import EXPLAIN, PAYLOAD, SearchParams, SearchRequest
+from longspan.service.search.request import EXPLAIN, PAYLOAD, SearchParams, SearchRequest, asked
 
 RESIDENT = (*store_heads.FILES, DIRECTORY)  # read whole at opening, into the page cache
 FILES = (*RESIDENT, IDS)
@@ -275,35 +274,3 @@ class Index:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def asked(*settings: Any) -> SearchRequest:
-    """Return a request of the settings that `Index.search` takes."""
-    try:
-        return made(*settings)
-    except TypeError:  # one that cannot be looked up, such as a list of what to include
-        return made.__wrapped__(*settings)
-
-
-@lru_cache(256, typed=True)  # making one takes 10 us
-def made(
-    k: int,
-    recall: float | None,
-    params: SearchParams | None,
-    max_distance: float | None = None,
-    stats: bool = False,
-    include: Collection[str] = (),
-) -> SearchRequest:
-    """Return a request of settings given apart; what takes the place of recall does so."""
-    own = params or SearchParams()
-    return SearchRequest(
-        probes=own.probes,
-        beam=own.beam,
-        depth=own.depth,
-        exact=own.exact,
-        k=k,
-        recall=None if own.probes or own.exact else recall,
-        max_distance=max_distance,
-        stats=stats,
-        include=include,  # type: ignore[arg-type]  # made a tuple there
-    )

@@ -8,7 +8,7 @@ number says: then all of them are meant.
 
 from collections.abc import Collection
 from dataclasses import Field, dataclass, field, fields
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Real
 from operator import index as whole_number
 from typing import Any
@@ -91,6 +91,38 @@ class SearchRequest(SearchParams):
         SearchParams.__post_init__(self)
         if self.recall is not None and (self.exact or self.probes):
             raise BadQuery("recall cannot go with probes or exact: they exclude each other")
+
+
+def asked(*settings: Any) -> SearchRequest:
+    """Return a request of the settings that `Index.search` takes."""
+    try:
+        return made(*settings)
+    except TypeError:  # one that cannot be looked up, such as a list of what to include
+        return made.__wrapped__(*settings)
+
+
+@lru_cache(256, typed=True)  # making one takes 10 us
+def made(
+    k: int,
+    recall: float | None,
+    params: SearchParams | None,
+    max_distance: float | None = None,
+    stats: bool = False,
+    include: Collection[str] = (),
+) -> SearchRequest:
+    """Return a request of settings given apart; what takes the place of recall does so."""
+    own = params or SearchParams()
+    return SearchRequest(
+        probes=own.probes,
+        beam=own.beam,
+        depth=own.depth,
+        exact=own.exact,
+        k=k,
+        recall=None if own.probes or own.exact else recall,
+        max_distance=max_distance,
+        stats=stats,
+        include=include,  # type: ignore[arg-type]  # made a tuple there
+    )
 
 
 @cache
