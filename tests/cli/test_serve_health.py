@@ -7,14 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import LONGSPAN, longspan, refused
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.service.serving import free_port
 
 
 def wait_until_ready(url: str) -> None:
