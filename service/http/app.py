@@ -53,8 +53,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     end nothing is waited for.
     """
     catalog = Catalog(settings.indexes, settings.memory)
-    work = partial(perform, max_batch=settings.max_batch, max_payload=settings.max_payload)
-    admission = Admission(work, settings.threads, settings.queue)
+    admission = Admission(perform, settings.threads, settings.queue)
     intake = Intake(settings.max_bodies, settings.body_seconds)
     app.state.serving = Serving(settings, catalog, admission, intake)
 

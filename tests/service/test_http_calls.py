@@ -12,6 +12,7 @@ from longspan.service import Index
 from longspan.service.http.schedule import work
 from longspan.service.http.schedule.work import LATER, Call
 from longspan.service.http.wire.form import Reply
+from longspan.service.http.wire.limits import Limits, limits_for
 from longspan.service.http.wire.media import JSON, RAW
 from longspan.service.http.wire.problems import Refused
 from tests.conftest import BuildIndex
@@ -24,7 +25,7 @@ MAX_BATCH = 8
 def perform(calls: list[Call]) -> list[Any]:
     """Return the outcome of each call, in their order."""
     outcomes: dict[int, Any] = {}
-    work.perform(calls, outcomes.update, MAX_BATCH, 2**20)
+    work.perform(calls, outcomes.update)
     return [outcomes[number] for number in range(len(calls))]
 
 
@@ -34,8 +35,12 @@ def index(tiny_index: BuildIndex) -> Iterator[Index]:
         yield opened
 
 
+def limits(index: Index) -> Limits:
+    return limits_for(index, max_body=2**20, max_batch=MAX_BATCH, max_payload=2**20)
+
+
 def raw(index: Index, vectors: Array, query: str = "", *, many: bool = False) -> Call:
-    return Call("x", index, many, vectors.tobytes(), RAW, RAW, query, 0.0)
+    return Call("x", index, limits(index), many, vectors.tobytes(), RAW, RAW, query, 0.0)
 
 
 def ids_of(outcome: Reply | Exception) -> list[int]:
@@ -73,7 +78,7 @@ def test_a_bad_call_spoils_no_other(index: Index, clustered: Corpus) -> None:
 def test_stats_are_of_one_search_even_in_company(index: Index, clustered: Corpus) -> None:
     def call(**settings: Any) -> Call:
         body = json.dumps({"vector": clustered.queries[0].tolist(), **settings}).encode()
-        return Call("x", index, False, body, JSON, JSON, "", 0.0)
+        return Call("x", index, limits(index), False, body, JSON, JSON, "", 0.0)
 
     outcomes = perform([call(), call(stats=True), call(stats=True), call()])
     answers = [json.loads(outcome.body) for outcome in outcomes if isinstance(outcome, Reply)]
@@ -88,7 +93,7 @@ def test_calls_that_take_long_are_put_off_and_the_others_come_first(
     query = clustered.queries[0]
     calls = [raw(index, query, "exact=true"), raw(index, query), raw(index, query, "recall=1")]
     told: list[dict[int, Any]] = []
-    work.perform(calls, told.append, MAX_BATCH, 2**20)
+    work.perform(calls, told.append)
     assert told[0] == {0: LATER, 2: LATER}
     assert [*told[1]] == [1]
     assert ids_of(perform([calls[0].as_long()])[0]) == index.search(query, 10, 1.0).ids[0].tolist()
@@ -98,5 +103,5 @@ def test_what_is_less_work_is_handed_over_first(index: Index, clustered: Corpus)
     query = clustered.queries[0]
     calls = [raw(index, query, f"probes={probes}") for probes in (9, 1, 20, 4)]
     told: list[int] = []
-    work.perform(calls, told.extend, MAX_BATCH, 2**20)
+    work.perform(calls, told.extend)
     assert told == [1, 3, 0, 2]

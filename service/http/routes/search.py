@@ -26,12 +26,12 @@ async def _answer(name: str, request: Request, *, many: bool) -> Response:
     serving = serving_of(request)
     index = serving.catalog.get(name)
     media, accept = media_of(request.headers)
-    most = serving.limits_of(index).body(media)
+    limits = serving.limits_of(index)
     query = request.scope["query_string"].decode("latin-1")
     with serving.admission.place(), serving.intake.body() as body:  # before anything is read
-        read = await body.read(request, most)
+        read = await body.read(request, limits.body(media))
         call = Call(
-            name, index, many, read, media, accept, query, perf_counter(), len(read) > SMALL
+            name, index, limits, many, read, media, accept, query, perf_counter(), len(read) > SMALL
         )
         reply = await serving.admission.run(call, partial(_left, request))
     return Response(reply.body, headers=reply.headers)

@@ -1,9 +1,9 @@
 """Bodies of requests on their way in: the bytes and the time that they may take.
 
-A client decides how much it sends and how slowly. So large bodies take from a budget before
-they are read, or as they come when they do not say how large they are, and one that finds none
-left is refused; small ones need none, or a few large ones that stall would
-shut everybody out. A body that stalls, or takes too long, is refused as well.
+A client decides how much it sends and how slowly. So large bodies take from a budget before they
+are read, or as they come when they do not say how large they are, and one that finds none left is
+refused; small ones need none, or a few large ones that stall would shut everybody out. A body that
+stalls, or takes too long, is refused as well.
 """
 
 import asyncio

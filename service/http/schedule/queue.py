@@ -105,7 +105,7 @@ class Admission:
             waiting.future.add_done_callback(lambda _: watch.cancel())
 
     def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._alarm is None and self._has_work:
+        if self._alarm is None and self._has_work():
             self._alarm = loop.call_later(_PATIENCE, self._on_alarm, loop)
 
     def _on_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -113,11 +113,10 @@ class Admission:
         self._send(loop)
         self._set_alarm(loop)
 
-    @property
     def _has_work(self) -> bool:
-        """Whether there is a thread free, and something for it to do."""
+        """Drop calls whose client has left; say whether a thread is free, and has work."""
         while self._long and self._long[0].future.done():
-            self._long.popleft()  # its client has left
+            self._long.popleft()
         return self._busy < self._threads and bool(self._waiting or self._may_send_long)
 
     @property
@@ -136,7 +135,7 @@ class Admission:
         A quarter of what is inside, so that the event loop has others to talk to meanwhile and
         other threads have some left.
         """
-        if not self._has_work:
+        if not self._has_work():
             return
         is_long = self._long_is_next
         most = 1 if is_long else min(_MOST, 1 + self._inside // 4)

@@ -17,7 +17,7 @@ import numpy as np
 from longspan.indexer.errors import BadQuery, DamagedIndex
 from longspan.service.http.wire import door
 from longspan.service.http.wire.form import Reply, Search
-from longspan.service.http.wire.limits import limits_for
+from longspan.service.http.wire.limits import Limits
 from longspan.service.http.wire.media import Media
 from longspan.service.search.answer import Found
 from longspan.service.search.index import Index
@@ -31,10 +31,14 @@ HandOver = Callable[[dict[int, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to search, its body still bytes."""
+    """A request to search, its body still bytes.
+
+    limits  what it may ask of the index
+    """
 
     name: str
     index: Index
+    limits: Limits
     many: bool  # a batch
     body: bytes
     media: Media  # of the body
@@ -48,16 +52,13 @@ class Call:
         return replace(self, is_long=True)
 
 
-def perform(calls: Sequence[Call], hand_over: HandOver, max_batch: int, max_payload: int) -> None:
+def perform(calls: Sequence[Call], hand_over: HandOver) -> None:
     """Hand over the reply to each call by its number, or the exception that it met, as it comes.
 
     What can be answered by one search comes together, the least work first. A call that takes long
     is not performed, but handed over as LATER, unless it is known to be long.
-
-    max_batch    most vectors of a call
-    max_payload  most bytes of payload in a reply
     """
-    asked = [_try(_decode, call, max_batch, max_payload) for call in calls]
+    asked = [_try(_decode, call) for call in calls]
     work = [_work(call, search) for call, search in zip(calls, asked, strict=True)]
     long = {
         number for number, call in enumerate(calls) if work[number] > _LONG and not call.is_long
@@ -71,7 +72,7 @@ def perform(calls: Sequence[Call], hand_over: HandOver, max_batch: int, max_payl
         found = _search(calls[numbers[0]].index, [asked[number] for number in numbers])
         hand_over(
             {
-                number: _try(_encode, calls[number], asked[number], one, max_payload)
+                number: _try(_encode, calls[number], asked[number], one)
                 for number, one in zip(numbers, found, strict=True)
             }
         )
@@ -109,11 +110,8 @@ def _groups(
     return groups.values()
 
 
-def _decode(call: Call, max_batch: int, max_payload: int) -> Search:
-    limits = limits_for(
-        call.index, max_body=len(call.body), max_batch=max_batch, max_payload=max_payload
-    )
-    search = door.decode(limits, call.many, call.body, call.media, call.accept, call.query)
+def _decode(call: Call) -> Search:
+    search = door.decode(call.limits, call.many, call.body, call.media, call.accept, call.query)
     call.index.check_include(search.request.include)
     return search
 
@@ -135,12 +133,12 @@ def _search(index: Index, group: Sequence[Search]) -> list[Found | Exception]:
     return [*found.each()]
 
 
-def _encode(call: Call, search: Search, found: Found | Exception, max_payload: int) -> Reply:
+def _encode(call: Call, search: Search, found: Found | Exception) -> Reply:
     if isinstance(found, Exception):
         raise found
     include = search.request.include
     if PAYLOAD in include:
-        found = found._replace(payload=call.index.payload_of(found, max_payload))
+        found = found._replace(payload=call.index.payload_of(found, call.limits.payload_bytes))
     explained = None
     if EXPLAIN in include:
         explained = call.index.explain_request(search.queries, search.request)
