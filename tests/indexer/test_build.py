@@ -241,6 +241,7 @@ print(plans[0].peak, most[0])
 """
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize("codec", ["raw", "pq"])
 def test_build_keeps_to_the_memory_it_announces(tmp_path: Path, codec: str) -> None:
     rows = np.random.default_rng(1).integers(0, 255, (100_000, 64)).astype(np.uint8)

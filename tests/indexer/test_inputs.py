@@ -1,5 +1,6 @@
 """HDF5, parquet and folders: what is mapped, what is copied first, what is refused."""
 
+import os
 import re
 import subprocess
 import sys
@@ -155,13 +156,15 @@ def test_other_columns_are_refused(
 
 
 def run(code: str, folder: Path, **environment: str) -> str:
-    """Return what a program prints."""
+    """Return what a program prints, with variables of its own beside the test's."""
     command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    variables = os.environ | environment
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@pytest.mark.memory
 def test_parquet_as_large_as_the_memory_is_copied(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).random((160_000, 128), np.float32)
     parquet(tmp_path / "base.parquet", v=rows)

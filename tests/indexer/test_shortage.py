@@ -122,6 +122,7 @@ def test_a_file_that_may_not_grow_is_named_and_the_work_is_kept(
     assert "a file may not grow that large (`ulimit -f`)" in done.stderr
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize("mebibytes", [250, 400])
 def test_a_limit_of_address_space_is_named_before_a_library_ends_the_process(
     tmp_path: Path, mebibytes: int

@@ -170,6 +170,7 @@ def test_what_cannot_be_asked_is_refused(tmp_path: Path) -> None:
             exact(base, wrong, 1, "l2")
 
 
+@pytest.mark.memory
 def test_a_large_base_is_scanned_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "base.fbin"
     with path.open("wb") as file:  # 768 MiB, sparse: zeros that take no disk
