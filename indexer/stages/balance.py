@@ -9,7 +9,7 @@ solved by prices rather than by a search for one lambda.
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext import kmeans
+from longspan.cext import assign
 from longspan.indexer.planning.portions import DISTANCES, ROUNDS
 
 Floats = NDArray[np.float32]
@@ -50,7 +50,7 @@ def cheapest(vectors: Floats, centres: Floats, price: Floats | None = None) -> L
     step = max(1, DISTANCES // len(centres))
     for at in range(0, len(vectors), step):
         some = slice(at, at + step)
-        kmeans.assign(vectors[some] @ centres.T, offset, labels[some])
+        assign.label(vectors[some] @ centres.T, offset, labels[some])
     return labels
 
 
@@ -59,7 +59,7 @@ def means(
 ) -> tuple[Floats, Labels]:
     """Return the mean and the size of each cluster; an empty one restarts from a random vector."""
     sums, counts = np.empty_like(centres), np.empty(len(centres), np.int32)
-    kmeans.sum_by_label(vectors, labels, sums, counts)
+    assign.sum_by_label(vectors, labels, sums, counts)
     empty = np.flatnonzero(counts == 0)
     sums[empty] = vectors[rng.integers(0, len(vectors), len(empty))]
     sums /= np.maximum(counts, 1).astype(np.float32)[:, None]

@@ -2,7 +2,7 @@
 
 A vector's candidates are the heads of its own group and of the groups whose centres lie nearest
 to it, compared by one GEMM a group. Of its nearest heads those are kept that no kept head stands
-in front of (longspan.cext.closure).
+in front of (longspan.cext.assign).
 
 Why the spread is .6 and not SPTAG's 1: measured on 1 M SIFT, 50,000 heads, postings of at most 4
 pages, recall@10 of .95: factor 1 needs 116 postings (1.8 copies a vector), .8 59, .7 44, .6 31,
@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext import closure as native
+from longspan.cext import assign as native
 from longspan.indexer.config import BuildConfig
 from longspan.indexer.planning.portions import CANDIDATES, COMPARED, NEAREST
 from longspan.indexer.running.job import UNDER, Job

@@ -6,12 +6,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext import closure
+from longspan.cext import assign
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
 
-NOBODY = np.uint32(closure.NOBODY)
+NOBODY = np.uint32(assign.NOBODY)
 
 
 @dataclass(frozen=True)

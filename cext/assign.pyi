@@ -3,6 +3,15 @@ from numpy.typing import NDArray
 
 NOBODY: int
 
+def label(
+    dots: NDArray[np.float32], offset: NDArray[np.float32], labels: NDArray[np.int32]
+) -> None: ...
+def sum_by_label(
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    sums: NDArray[np.float32],
+    counts: NDArray[np.int32],
+) -> None: ...
 def nearest(
     dots: NDArray[np.float32],
     vector_norm: NDArray[np.float32],

@@ -1,10 +1,10 @@
-"""The closure's two native steps against the definition."""
+"""The choice of heads against the definition."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longspan.cext import closure
+from longspan.cext import assign
 
 NOBODY = 2**32 - 1
 
@@ -12,7 +12,7 @@ NOBODY = 2**32 - 1
 def nearest(vectors: np.ndarray, heads: np.ndarray, m: int) -> tuple[np.ndarray, np.ndarray]:
     dist = np.empty((len(vectors), m), np.float32)
     found = np.empty((len(vectors), m), np.uint32)
-    closure.nearest(
+    assign.nearest(
         vectors @ heads.T,
         (vectors**2).sum(axis=1),
         (heads**2).sum(axis=1),
@@ -28,7 +28,7 @@ def spread(
 ) -> np.ndarray:
     dist, found = nearest(vectors, heads, len(heads))
     kept = np.empty((len(vectors), copies), np.uint32)
-    closure.spread(
+    assign.spread(
         dist, found, heads, ratio, factor, kept, np.empty((len(vectors), copies), np.float32)
     )
     return kept

@@ -1,8 +1,12 @@
-"""Which heads a vector is stored under: its nearest ones, thinned to those that add something."""
+"""Where vectors belong: the centre of each in k-means, the heads that it is stored under.
+
+BLAS makes the products of vectors and centres; what it does not do is here.
+"""
 
 from libc.math cimport INFINITY
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport free
+from libc.string cimport memset
 
 from longspan.cext.kernels cimport LS_F32, kernels
 from longspan.cext.pool cimport (
@@ -12,6 +16,52 @@ from longspan.cext.room cimport ls_room
 from longspan.cext.topk cimport LS_NOBODY
 
 NOBODY = LS_NOBODY  # stands where there is no head
+
+
+def label(
+    const float[:, ::1] dots,    # IN   (n, k)  vectors times centres
+    const float[::1] offset,     # IN   (k,)    |centre|^2 plus the penalty of its size
+    int32_t[::1] labels,         # OUT  (n,)    the cheapest centre of each vector
+):
+    """Give each vector the centre with the least |centre|^2 + penalty - 2 dot."""
+    cdef Py_ssize_t n = dots.shape[0], k = dots.shape[1], i, j, best
+    cdef float cost, least
+    if offset.shape[0] != k or labels.shape[0] != n or k == 0:
+        raise ValueError(f"dots are {n} x {k}, offset {offset.shape[0]}, labels {labels.shape[0]}")
+    with nogil:
+        for i in range(n):
+            best = 0
+            least = offset[0] - 2 * dots[i, 0]
+            for j in range(1, k):
+                cost = offset[j] - 2 * dots[i, j]
+                if cost < least:
+                    least = cost
+                    best = j
+            labels[i] = <int32_t>best
+
+
+def sum_by_label(
+    const float[:, ::1] vectors,  # IN   (n, dim)
+    const int32_t[::1] labels,    # IN   (n,)      in [0, k)
+    float[:, ::1] sums,           # OUT  (k, dim)
+    int32_t[::1] counts,          # OUT  (k,)
+):
+    """Fill sums and counts with the total and the number of the vectors under each label."""
+    cdef Py_ssize_t n = vectors.shape[0], dim = vectors.shape[1], k = sums.shape[0], i, j
+    cdef int32_t label
+    if sums.shape[1] != dim or counts.shape[0] != k or labels.shape[0] != n:
+        raise ValueError(f"vectors are {n} x {dim}, labels {labels.shape[0]}, sums {k} x {dim}")
+    for i in range(n):
+        if not 0 <= labels[i] < k:
+            raise ValueError(f"label {labels[i]} of vector {i}, must be in [0, {k})")
+    with nogil:
+        memset(&counts[0], 0, k * sizeof(int32_t))
+        memset(&sums[0, 0], 0, k * dim * sizeof(float))
+        for i in range(n):
+            label = labels[i]
+            counts[label] += 1
+            for j in range(dim):
+                sums[label, j] += vectors[i, j]
 
 
 def nearest(
