@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.checks import Checks
+from longspan.cext.pages import Checks
 
 class Ids:
     checks: Checks

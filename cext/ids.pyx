@@ -2,8 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from longspan.cext.checks cimport Checks
-from longspan.cext.pages cimport Asked, ls_major_faults, ls_page_size
+from longspan.cext.pages cimport Asked, Checks, ls_major_faults, ls_page_size
 from longspan.cext.topk cimport LS_NOBODY
 
 cdef const uint8_t[::1] NO_FILE = b""
@@ -12,7 +11,7 @@ cdef const uint8_t[::1] NO_FILE = b""
 cdef class Ids:
     """The mapped ids of an index, one a row; keeps the array alive.
 
-    file  the bytes of the file that they lie in, and sums, of its pages (longspan.cext.checks);
+    file  the bytes of the file that they lie in, and sums, of its pages (longspan.cext.pages);
           None: they are not compared
     """
 

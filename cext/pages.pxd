@@ -1,4 +1,6 @@
-"""Which parts of a mapped file have been asked for, for the other native modules."""
+"""What was asked for, and compared, of the pages of mapped files, for the other native modules."""
+
+from libc.stdint cimport uint8_t, uint32_t
 
 cdef extern from "pages.h" nogil:
     void ls_will_need(const void *at, size_t bytes)
@@ -14,3 +16,13 @@ cdef class Asked:
     cdef void mark(self, size_t part) noexcept nogil
     cdef bint is_new(self, size_t part) noexcept nogil
     cdef void missed(self) noexcept nogil
+
+
+cdef class Checks:
+    cdef const uint8_t[::1] mapped
+    cdef const uint32_t[::1] sums
+    cdef Asked held
+    cdef readonly set damaged
+
+    cdef bint hold(self, const void *at, size_t bytes) noexcept nogil
+    cdef object fault(self, str what)

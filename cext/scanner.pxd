@@ -2,8 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from longspan.cext.checks cimport Checks
-from longspan.cext.pages cimport Asked
+from longspan.cext.pages cimport Asked, Checks
 from longspan.cext.topk cimport ls_topk
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.checks import Checks
 from longspan.cext.mapping import Mapping
+from longspan.cext.pages import Checks
 
 L2: int
 IP: int

@@ -7,9 +7,8 @@ last ones of the query before are scored.
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
-from longspan.cext.checks cimport Checks
 from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
-from longspan.cext.pages cimport Asked, ls_major_faults
+from longspan.cext.pages cimport Asked, Checks, ls_major_faults
 from longspan.cext.room cimport ls_room
 from longspan.cext.topk cimport ls_topk, ls_topk_clear, ls_topk_sort
 
@@ -31,7 +30,7 @@ cdef class Scanner:
     offsets   (h,)  where each posting starts
     counts    (h,)  its vectors
     dtype, dim, metric (0 l2, 1 ip, 2 cosine)  of the index
-    sums      of the file's pages (longspan.cext.checks); None: they are not compared
+    sums      of the file's pages (longspan.cext.pages); None: they are not compared
     Raises ValueError when a posting lies outside the file.
     """
 

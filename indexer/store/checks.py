@@ -2,7 +2,7 @@
 
 What is too large to be read when an index is opened (postings, ids, codes) has a checksum for every
 4,096 bytes, a thousandth of it, in one file that is. A search compares each page that it reads
-(longspan.cext.checks), and the codes are compared as they are taken into memory.
+(longspan.cext.pages), and the codes are compared as they are taken into memory.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.checks import CHECKED, checksums
+from longspan.cext.pages import CHECKED, checksums
 from longspan.indexer.errors import DamagedIndex
 from longspan.indexer.store.arrays import map_array, writing_rows
 from longspan.indexer.store.codec import FIRST, SECOND

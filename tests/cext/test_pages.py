@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from longspan.cext import kernels
-from longspan.cext.checks import checksums
+from longspan.cext.pages import checksums
 
 LEVELS = kernels.available()
 PAGE = 4096
