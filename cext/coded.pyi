@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.mapping import Mapping
+from longspan.cext.mapped import Mapping
 from longspan.cext.scanner import Scanner
 from longspan.cext.tree import HeadTree
 

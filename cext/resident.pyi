@@ -2,7 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.coded import Coded
-from longspan.cext.mapping import Mapping
+from longspan.cext.mapped import Mapping
 from longspan.cext.tree import HeadTree
 
 class Resident(Coded):

@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.ids import Ids
+from longspan.cext.mapped import Ids
 from longspan.cext.scanner import Scanner
 from longspan.cext.tree import HeadTree
 

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from longspan.cext.ids cimport Ids
+from longspan.cext.mapped cimport Ids
 from longspan.cext.prune cimport worth_reading
 from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.scanner cimport COSINE, IP, Batch, Scanner

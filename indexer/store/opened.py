@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.ids import Ids
-from longspan.cext.mapping import Mapping
+from longspan.cext.mapped import Ids, Mapping
 from longspan.cext.probed import Probed
 from longspan.cext.resident import Resident
 from longspan.cext.scan import Postings

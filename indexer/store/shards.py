@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.mapping import Mapping
+from longspan.cext.mapped import Mapping
 from longspan.indexer.store.layout import shard_name
 
 

@@ -1,8 +1,8 @@
-"""Single rows of coded postings, for the native search."""
+"""Where a row's vector is, and what its id is, for the native search."""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from longspan.cext.pages cimport Asked
+from longspan.cext.pages cimport Asked, Checks
 
 
 cdef class Rows:
@@ -16,3 +16,13 @@ cdef class Rows:
     cdef const uint8_t *at(self, uint32_t row) noexcept nogil
     cdef void ask_run(self, uint64_t first, uint64_t end) noexcept nogil
     cdef int64_t ask(self, uint32_t *rows, size_t count) noexcept nogil
+
+
+cdef class Ids:
+    cdef const int64_t[::1] ids
+    cdef Asked asked
+    cdef readonly Checks checks
+    cdef size_t first_page, page
+
+    cdef int64_t fill(self, const uint32_t *rows, int64_t *out, size_t count) noexcept nogil
+    cdef object fault(self, int64_t row)
