@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from longspan.cext.kernels cimport ls_codes
 from longspan.cext.mapped cimport Rows
-from longspan.cext.scanner cimport Batch, Scanner, Wave
+from longspan.cext.postings cimport Batch, Scanner, Wave
 from longspan.cext.tree cimport HeadTree
 
 

@@ -28,8 +28,8 @@ from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels, ls_codes
 from longspan.cext.layout cimport coded_bytes, padded
 from longspan.cext.mapped cimport Rows
 from longspan.cext.pages cimport ls_major_faults
+from longspan.cext.postings cimport COSINE, Batch, Scanner, Wave
 from longspan.cext.room cimport ls_plus, ls_room, ls_times
-from longspan.cext.scanner cimport COSINE, Batch, Scanner, Wave
 from longspan.cext.topk cimport (
     ls_next_within, ls_topk, ls_topk_clear, ls_topk_push, ls_topk_sort,
 )

@@ -10,8 +10,8 @@ from libc.string cimport memset
 from longspan.cext.coded cimport Coded, Scratch, survivors_of
 from longspan.cext.kernels cimport kernels, ls_codes
 from longspan.cext.layout cimport copies_at
+from longspan.cext.postings cimport COSINE, IP, L2, Batch, Wave, whole_pages
 from longspan.cext.room cimport ls_room
-from longspan.cext.scanner cimport COSINE, IP, L2, Batch, Wave, whole_pages
 from longspan.cext.topk cimport (
     LS_NOBODY, ls_next_within, ls_topk, ls_topk_clear, ls_topk_push, ls_topk_push_once,
     ls_topk_sort,

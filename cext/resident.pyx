@@ -13,8 +13,8 @@ from longspan.cext.pool cimport (
     ls_candidate, ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room,
     ls_pool_order, ls_pool_thin,
 )
+from longspan.cext.postings cimport Batch, Wave
 from longspan.cext.room cimport ls_room, ls_times
-from longspan.cext.scanner cimport Batch, Wave
 from longspan.cext.topk cimport LS_NOBODY
 
 cdef enum:

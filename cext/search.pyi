@@ -2,7 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.mapped import Ids
-from longspan.cext.scanner import Scanner
+from longspan.cext.postings import Scanner
 from longspan.cext.tree import HeadTree
 
 class QueryBatch:

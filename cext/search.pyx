@@ -9,9 +9,9 @@ from libc.stdlib cimport free
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from longspan.cext.mapped cimport Ids
+from longspan.cext.postings cimport COSINE, IP, Batch, Scanner
 from longspan.cext.prune cimport worth_reading
 from longspan.cext.room cimport ls_room, ls_times
-from longspan.cext.scanner cimport COSINE, IP, Batch, Scanner
 from longspan.cext.topk cimport LS_NOBODY
 from longspan.cext.tree cimport HeadTree, Walk, free_walk
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.mapped import Ids, Mapping
+from longspan.cext.postings import COSINE, IP, L2, Postings, Scanner
 from longspan.cext.probed import Probed
 from longspan.cext.resident import Resident
-from longspan.cext.scan import Postings
-from longspan.cext.scanner import COSINE, IP, L2, Scanner
 from longspan.cext.search import QueryBatch, Searcher
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.arrays import map_array, map_scattered, mapped_file, read_array

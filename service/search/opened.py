@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longspan.cext.scanner import Scanner
+from longspan.cext.postings import Scanner
 from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.store import payload
 from longspan.indexer.store.calibration import Calibration

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longspan.cext import posting
-from longspan.cext.scan import Postings
+from longspan.cext.postings import Postings
 from tests.reference import DTYPES, METRICS, all_distances
 
 CODES = {"f32": 0, "f16": 1, "u8": 2, "i8": 3}

@@ -67,4 +67,8 @@ cdef class Scanner:
     cdef float *new_block(self) except NULL
 
 
+cdef class Postings(Scanner):
+    pass
+
+
 cdef size_t whole_pages(size_t size) noexcept nogil
