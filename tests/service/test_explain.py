@@ -92,7 +92,7 @@ def test_a_server_explains_no_batch_and_no_reading_of_everything(
 ) -> None:
     body = {"vectors": clustered.queries[:2].tolist(), "include": ["explain"]}
     answer = server.post("/v1/indexes/floats/search/batch", json=body)
-    check(answer, 422, "invalid_request", "explain, which is of one query")
+    check(answer, 422, "invalid_request", "#/include/0: Input should be 'payload'")
     body = {"vector": clustered.queries[0].tolist(), "recall": 1.0, "include": ["explain"]}
     answer = server.post("/v1/indexes/floats/search", json=body)
     check(answer, 422, "bad_query", "nothing to explain")

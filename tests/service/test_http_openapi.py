@@ -8,6 +8,7 @@ import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
+from longspan.service.http.wire.problems import PROBLEMS
 from tests.service.serving import RAW, as_base64, post_raw
 
 VECTOR = [0.5] * 24
@@ -58,12 +59,17 @@ def test_every_get_answers_as_described(server: httpx.Client, document: Any, pat
         (SEARCH, {"vector": VECTOR, "k": 3, "recall": 0.9, "stats": True}),
         (SEARCH, {"vector": as_base64(BLOCK[0]), "encoding": "base64", "dtype": "f32"}),
         (SEARCH, {"vector": VECTOR, "recall": None, "params": {"probes": 4, "beam": 8}}),
+        (
+            SEARCH,
+            {"vector": VECTOR, "k": 3.0, "params": {"probes": 4.0, "beam": 8.0, "depth": 9.0}},
+        ),
         (SEARCH, {"vector": VECTOR, "max_distance": 0.0}),
         (SEARCH + "?ids=string", {"vector": VECTOR}),
         (SEARCH, {"vector": VECTOR, "include": ["payload"]}),
         (BATCH, {"vectors": BLOCK.tolist(), "include": ["payload"]}),
         (BATCH, {"vectors": BLOCK.tolist(), "include": ["payload"], "format": "columns"}),
         (BATCH, {"vectors": BLOCK.tolist(), "stats": True, "params": {"exact": True}}),
+        (BATCH, {"vectors": as_base64(BLOCK), "n": 3.0}),
         (BATCH, {"vectors": as_base64(BLOCK), "n": 3, "format": "columns", "stats": True}),
         (BATCH + "?ids=string", {"vectors": BLOCK.tolist(), "format": "columns"}),
         (BATCH, {"vectors": BLOCK.tolist(), "max_distance": 0.0, "format": "columns"}),
@@ -92,12 +98,14 @@ def test_a_search_is_taken_and_answered_as_described(
         (SEARCH, {"vector": ["1"]}),
         (SEARCH, {"vector": VECTOR, "k": 0}),
         (SEARCH, {"vector": VECTOR, "k": 1001}),
+        (SEARCH, {"vector": VECTOR, "k": 2.5}),
         (SEARCH, {"vector": VECTOR, "recall": 0}),
         (SEARCH, {"vector": VECTOR, "top_k": 1}),
         (SEARCH, {"vector": VECTOR, "params": {"nprobe": 1}}),
         (SEARCH, {"vector": VECTOR, "dtype": "f64"}),
         (SEARCH, {"vector": VECTOR, "include": "payload"}),
         (SEARCH, {"vector": VECTOR, "include": ["vector"]}),
+        (BATCH, {"vectors": [VECTOR], "include": ["explain"]}),
         (BATCH, {"vectors": VECTOR}),
         (BATCH, {"vectors": [[]]}),
         (BATCH, {"vectors": [VECTOR], "format": "table"}),
@@ -167,6 +175,15 @@ def test_errors_are_described_as_problems_only(document: Any) -> None:
             assert "500" in errors
             assert all(list(response["content"]) == [PROBLEM] for response in errors.values())
     assert not {"HTTPValidationError", "ValidationError"} & set(document["components"]["schemas"])
+
+
+def test_every_kind_of_problem_is_described_for_a_search(document: Any) -> None:
+    routing = {"unknown_path", "wrong_method"}  # of no operation: there is none at that place
+    for path in (SEARCH, BATCH):
+        responses = document["paths"][path]["post"]["responses"]
+        for code, kind in PROBLEMS.items():
+            described = responses.get(str(kind.status), {}).get("description", "")
+            assert (kind.title in described) == (code not in routing), code
 
 
 def test_every_reference_leads_somewhere(document: Any) -> None:

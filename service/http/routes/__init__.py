@@ -52,6 +52,6 @@ def install(app: FastAPI) -> None:
         responses=problems("unknown_index", "failed", "not_ready"),
     )
     get("/livez", livez, responses=problems("failed"))
-    get("/readyz", readyz, responses=problems("failed", "not_ready"))
+    get("/readyz", readyz, responses=problems("unknown_index", "failed", "not_ready"))
     get("/", root, responses=problems("failed"))
     app.router.routes.sort(key=lambda route: not isinstance(route, BareRoute))

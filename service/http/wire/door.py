@@ -15,7 +15,7 @@ from longspan.service.http.wire.media import JSON, RAW, Media
 from longspan.service.http.wire.problems import Refused
 from longspan.service.search.answer import Found
 from longspan.service.search.explain import Explanation
-from longspan.service.search.request import EXPLAIN, PAYLOAD
+from longspan.service.search.request import PAYLOAD
 
 DECODERS: Final[dict[tuple[Media, bool], Callable[[bytes, str, Limits], Search]]] = {
     (JSON, False): json.decode_one,
@@ -34,19 +34,17 @@ def decode(
     media   of the body; accept: of the answer
     """
     search = DECODERS[media, many](body, query, limits)
-    check_form(search, accept, many)
+    check_form(search, accept)
     check_size(search, limits)
     return search
 
 
-def check_form(search: Search, accept: Media, many: bool) -> None:
-    """Refuse what an answer of this media type, or to a batch, cannot hold."""
+def check_form(search: Search, accept: Media) -> None:
+    """Refuse what an answer of this media type cannot hold."""
     include = search.request.include
     if accept == RAW and (search.ids_as_text or search.columns or include):
         what = "ids, format and include are for JSON"
         raise Refused("invalid_request", f"{what}, Accept asks for {RAW}")
-    if many and EXPLAIN in include:
-        raise Refused("invalid_request", "include names explain, which is of one query")
 
 
 def check_size(search: Search, limits: Limits) -> None:

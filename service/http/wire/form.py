@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from longspan.indexer.errors import BadQuery
 from longspan.service.http.wire.limits import Limits
@@ -19,8 +19,18 @@ Model = TypeVar("Model", bound=BaseModel)
 
 DtypeName = Literal["f32", "f16", "u8", "i8"]
 Float = Annotated[float, Field(allow_inf_nan=False)]
-Include = list[Literal["payload", "explain"]]
+OfOne = list[Literal["payload", "explain"]]  # what the answer to one query may include
+OfMany = list[Literal["payload"]]
 Format = Literal["rows", "columns"]
+
+
+def _without_point(given: Any) -> Any:
+    """Return 10.0 as 10: JSON has one kind of number, and some languages write all alike."""
+    return int(given) if isinstance(given, float) and given.is_integer() else given
+
+
+Whole = Annotated[int, BeforeValidator(_without_point)]
+WholeOrNone = Annotated[int | None, BeforeValidator(_without_point)]
 
 _DTYPES = {"f32": "<f4", "f16": "<f2", "u8": "u1", "i8": "i1"}  # on the wire: little-endian
 _SETTINGS = {spec.name: spec for spec in settings(SearchRequest)}
@@ -53,19 +63,18 @@ class _Settings(BaseModel):
 class Wanted(_Settings):
     """What most searches name."""
 
-    k: int = setting("k")
+    k: Whole = setting("k")
     recall: float | None = setting("recall")
     max_distance: Float | None = setting("max_distance")
     stats: bool = setting("stats")
-    include: Include = setting("include")
 
 
 class Params(_Settings):
     """Expert overrides in place of `recall`."""
 
-    probes: int | None = setting("probes")
-    beam: int | None = setting("beam")
-    depth: int | None = setting("depth")
+    probes: WholeOrNone = setting("probes")
+    beam: WholeOrNone = setting("beam")
+    depth: WholeOrNone = setting("depth")
     exact: bool = setting("exact")
 
 

@@ -17,15 +17,19 @@ from longspan.service.http.wire.form import (
     Float,
     Format,
     Model,
+    OfMany,
+    OfOne,
     Params,
     Queries,
     Reply,
     Search,
     Wanted,
+    WholeOrNone,
     check_batch,
     check_one,
     read_query,
     request_of,
+    setting,
     validated,
     vector_bytes,
     vectors_in,
@@ -61,14 +65,16 @@ class _Body(Wanted):
 class SearchBody(_Body):
     """One query."""
 
+    include: OfOne = setting("include")
     vector: Floats | Base64 = Field(description="the query: numbers, or their bytes in base64")
 
 
 class BatchBody(_Body):
     """Many queries with the same settings."""
 
+    include: OfMany = setting("include")
     vectors: Rows | Base64 = Field(description="the queries: rows of numbers, or a block in base64")
-    n: int | None = Field(None, ge=1, description="vectors in the base64 block, to check its size")
+    n: WholeOrNone = Field(None, ge=1, description="vectors in the base64 block, to check its size")
     format: Format = Field(
         "rows", description='"columns" is smaller: one array of ids and one of distances a query'
     )

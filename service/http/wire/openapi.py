@@ -96,6 +96,7 @@ def _operation(
                 "bad_json",
                 "unknown_index",
                 "not_acceptable",
+                "too_slow",
                 "too_large",
                 "wrong_content_type",
                 "invalid_request",

@@ -9,7 +9,8 @@ from longspan.service.http.wire.form import (
     AnswerQuery,
     DtypeName,
     Format,
-    Include,
+    OfMany,
+    OfOne,
     Params,
     Reply,
     Search,
@@ -25,19 +26,27 @@ from longspan.service.http.wire.limits import Limits
 from longspan.service.http.wire.media import RAW
 from longspan.service.search.answer import Found
 
+_COMMAS = BeforeValidator(lambda text: text.split(","))
 
-class RawQuery(Wanted, Params, AnswerQuery):
-    """The query string beside a raw body: all settings of the search."""
 
-    include: Annotated[Include, BeforeValidator(lambda text: text.split(","))] = setting("include")
+class _Query(Wanted, Params, AnswerQuery):
+    """What the query strings of both routes share."""
+
     dtype: DtypeName | None = Field(
         None, description="type of the values in the body, little-endian; default the index's"
     )
 
 
-class RawBatchQuery(RawQuery):
+class RawQuery(_Query):
+    """The query string beside a raw body: all settings of the search."""
+
+    include: Annotated[OfOne, Field(min_length=1), _COMMAS] = setting("include")
+
+
+class RawBatchQuery(_Query):
     """The query string beside a raw body of many vectors."""
 
+    include: Annotated[OfMany, Field(min_length=1), _COMMAS] = setting("include")
     format: Format = "rows"
 
 
