@@ -28,13 +28,4 @@ class Scanner:
         rows: NDArray[np.uint32],
     ) -> tuple[int, int, int]: ...
 
-class Postings(Scanner):
-    def scan(
-        self,
-        queries: NDArray[np.uint8],
-        inverses: NDArray[np.float32],
-        probes: NDArray[np.uint32],
-        counts: NDArray[np.uint32],
-        dist: NDArray[np.float32],
-        rows: NDArray[np.uint32],
-    ) -> tuple[int, int, int]: ...
+class Postings(Scanner): ...

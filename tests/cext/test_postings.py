@@ -6,11 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longspan.cext import posting
+from longspan.cext.mapped import Ids
 from longspan.cext.postings import Postings
+from longspan.cext.search import QueryBatch, Searcher, SearchPlan
+from longspan.cext.tree import HeadTree
 from tests.reference import DTYPES, METRICS, all_distances
 
 CODES = {"f32": 0, "f16": 1, "u8": 2, "i8": 3}
 NOBODY = 2**32 - 1
+READ_ALL, READ_LEAST = -1e30, 1e30  # thresholds: every posting promises the one, none the other
+LAW = np.array([-1, -1, 1], np.float32)
+NO_FLOATS, NO_TURNED = np.empty(0, np.float32), np.empty((0, 0), np.float32)
 
 
 def vectors_of(rng: np.random.Generator, dtype: str, n: int, dim: int) -> np.ndarray:
@@ -40,6 +46,32 @@ def store(
     return np.concatenate(blobs), np.array(offsets, np.uint64), counts
 
 
+def search(
+    postings: Postings, counts: np.ndarray, heads: np.ndarray, queries: np.ndarray, k: int,
+    inverses: np.ndarray = NO_FLOATS, threshold: float = READ_ALL,
+) -> tuple[tuple[int, int, int, int, int], np.ndarray, np.ndarray]:  # fmt: skip
+    """Search the postings of heads (h, 1), all of them ranked; return what it took, dist, rows.
+
+    What it took: postings, vectors, codes, bytes, pages.
+    """
+    tree = HeadTree(
+        np.empty((0, 4), np.uint8), heads.view(np.uint8), np.array([len(heads)], np.uint32),
+        CODES["f32"], 1, (len(heads),),
+    )  # fmt: skip
+    searcher = Searcher(tree, postings, Ids(np.arange(counts.sum(), dtype=np.int64)), LAW, counts)
+    lifted = queries[:, :1].astype(np.float32)
+    batch = QueryBatch(
+        queries.view(np.uint8), lifted.view(np.uint8), inverses, NO_TURNED, NO_FLOATS
+    )  # fmt: skip
+    plan = SearchPlan(np.empty(0, np.uint32), len(heads), threshold, 0, True)
+    shape = len(queries), k
+    dist, rows, ids = np.empty(shape, np.float32), np.empty(shape, np.uint32), np.empty(shape, int)
+    spent = searcher.search(batch, plan, dist, ids, rows)
+    assert spent
+    np.testing.assert_array_equal(ids, np.where(rows == NOBODY, -1, rows.astype(int)))
+    return spent[1:6], dist, rows
+
+
 @pytest.mark.parametrize("dtype", CODES)
 @pytest.mark.parametrize("metric", METRICS)
 @settings(max_examples=40)  # of each of the twelve
@@ -58,13 +90,11 @@ def test_scanning_all_postings_equals_brute_force(
     postings = Postings(mapped, offsets, counts, CODES[dtype], dim, METRICS.index(metric))
     taken = queries if dtype in ("u8", "i8") else queries.astype(np.float32)
     norms = np.linalg.norm(queries.astype(np.float64), axis=1)
-    inverses = (1 / norms).astype(np.float32) if metric == "cosine" else np.empty(0, np.float32)
-    probes = np.array([rng.permutation(len(lists)) for _ in queries], np.uint32)
-    dist, rows = np.empty((3, k), np.float32), np.empty((3, k), np.uint32)
-    read = np.full((3,), len(lists), dtype=np.uint32)
-    _, scored, _ = postings.scan(taken.view(np.uint8), inverses, probes, read, dist, rows)
+    inverses = (1 / norms).astype(np.float32) if metric == "cosine" else NO_FLOATS
+    probed = rng.normal(size=(len(lists), 1)).astype(np.float32)  # in an order of no meaning
+    spent, dist, rows = search(postings, counts, probed, taken, k, inverses)
 
-    assert scored == 3 * counts.sum()
+    assert spent[:2] == (3 * len(lists), 3 * counts.sum())
     again, again_rows = np.empty_like(dist), np.empty_like(rows)
     postings.scan_every(taken.view(np.uint8), inverses, again, again_rows)
     np.testing.assert_array_equal(rows, again_rows)
@@ -83,48 +113,26 @@ def test_scanning_all_postings_equals_brute_force(
     assert (rows[:, kept:] == NOBODY).all()
 
 
-def two_postings() -> Postings:
+def test_only_the_probes_worth_it_are_read_and_bytes_are_whole_pages() -> None:
     vectors = np.arange(8, dtype=np.uint8)[:, None]
     mapped, offsets, counts = store(vectors, [np.arange(4), np.arange(2, 8)], "l2")
-    return Postings(mapped, offsets, counts, CODES["u8"], 1, 0)
-
-
-def test_only_the_counted_probes_are_read_and_bytes_are_whole_pages() -> None:
-    dist, rows = np.empty((1, 8), np.float32), np.empty((1, 8), np.uint32)
-    query, probes = np.array([[5]], np.uint8), np.array([[1, 0]], np.uint32)
-    spent = two_postings().scan(
-        query, np.empty(0, np.float32), probes, np.array([1], np.uint32), dist, rows
+    postings = Postings(mapped, offsets, counts, CODES["u8"], 1, 0)
+    heads = np.array([[1], [5]], np.float32)
+    spent, _, rows = search(
+        postings, counts, heads, np.array([[5]], np.uint8), 6, threshold=READ_LEAST
     )
-    assert spent == (1, 6, 4096)
-    assert rows[0, :6].tolist() == [5, 4, 6, 3, 7, 2]  # ties by row
+    assert spent == (1, 6, 0, 4096, 0)
+    assert rows[0].tolist() == [5, 4, 6, 3, 7, 2]  # ties by row
 
 
 def test_more_postings_than_a_wave_are_all_read() -> None:
     vectors = np.arange(200, dtype=np.uint8)[:, None]
     mapped, offsets, counts = store(vectors, [np.array([row]) for row in range(200)], "l2")
     postings = Postings(mapped, offsets, counts, CODES["u8"], 1, 0)
-    queries = np.array([[0], [199], [100]], np.uint8)
-    probes = np.tile(np.arange(200, dtype=np.uint32), (3, 1))
-    read = np.array([200, 0, 200], np.uint32)
-    dist, rows = np.empty((3, 1), np.float32), np.empty((3, 1), np.uint32)
-    assert postings.scan(queries, np.empty(0, np.float32), probes, read, dist, rows)[0] == 400
-    assert rows[:, 0].tolist() == [0, NOBODY, 100]
-
-
-@pytest.mark.parametrize(
-    ("probe", "count", "message"), [(2, 1, "probe 2 of 2"), (0, 3, "reads 3 of 1 probes")]
-)
-def test_a_probe_that_is_no_posting_is_refused(probe: int, count: int, message: str) -> None:
-    dist, rows = np.empty((1, 1), np.float32), np.empty((1, 1), np.uint32)
-    with pytest.raises(ValueError, match=message):
-        two_postings().scan(
-            np.zeros((1, 1), np.uint8),
-            np.empty(0, np.float32),
-            np.array([[probe]], np.uint32),
-            np.array([count], np.uint32),
-            dist,
-            rows,
-        )
+    queries, heads = np.array([[0], [199], [100]], np.uint8), vectors.astype(np.float32)
+    spent, _, rows = search(postings, counts, heads, queries, 1)
+    assert spent[0] == 600
+    assert rows[:, 0].tolist() == [0, 199, 100]
 
 
 def test_an_offset_that_wraps_around_is_refused() -> None:
