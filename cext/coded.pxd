@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from longspan.cext.kernels cimport ls_codes
 from longspan.cext.mapped cimport Rows
-from longspan.cext.postings cimport Batch, Scanner, Wave
+from longspan.cext.postings cimport Batch, Postings, Wave
 from longspan.cext.tree cimport HeadTree
 
 
@@ -13,8 +13,8 @@ cdef struct Scratch:
     float *tables        # (tiers, groups, 256)
     float *block         # distances of a posting
     uint32_t *survivors  # (2, depth + 1)  rows to rerank of this query and the one before; count first
-    uint64_t *held       # of a pool of candidates (longspan.cext.resident)
-    float *dist          # (depth,)  the best candidates, and (longspan.cext.probed)
+    uint64_t *held       # of a pool of candidates (longspan.cext.codes_tier)
+    float *dist          # (depth,)  the best candidates, and (longspan.cext.heads_tier)
     uint32_t *rows
     uint32_t *known      # (mask + 1,)  a hash table of postings,
     float *near          # (mask + 1,)  with the distance of their heads
@@ -22,7 +22,7 @@ cdef struct Scratch:
     uint32_t shift       # of Knuth's hash: its high bits mix all of the number's
 
 
-cdef class Coded(Scanner):
+cdef class CodedPostings(Postings):
     cdef const uint32_t[::1] copies
     cdef HeadTree tree
     cdef Rows rows

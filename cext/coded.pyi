@@ -2,10 +2,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.mapped import Mapping
-from longspan.cext.postings import Scanner
+from longspan.cext.postings import Postings
 from longspan.cext.tree import HeadTree
 
-class Coded(Scanner):
+class CodedPostings(Postings):
     def __init__(
         self,
         mapped: Mapping | NDArray[np.uint8],

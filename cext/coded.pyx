@@ -1,11 +1,11 @@
 """Search postings that hold vectors for their primary entries and codes for their copies.
 
-How a search finds candidates depends on what is resident, the tier:
+How a search finds candidates depends on what is in memory, the tier:
 
     0  nothing but heads: a probe is read; its vectors are scored, its copies' codes estimated
-       (longspan.cext.probed)
+       (longspan.cext.heads_tier)
     1  the first code of every vector: probes are not read, their vectors' codes are estimated
-    2  both codes: the best by the first are estimated anew by both (longspan.cext.resident)
+    2  both codes: the best by the first are estimated anew by both (longspan.cext.codes_tier)
 
 Then the vectors of the best estimates are read, all pages asked for at once, and scored exactly.
 
@@ -28,7 +28,7 @@ from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels, ls_codes
 from longspan.cext.layout cimport coded_bytes, padded
 from longspan.cext.mapped cimport Rows
 from longspan.cext.pages cimport ls_major_faults
-from longspan.cext.postings cimport COSINE, Batch, Scanner, Wave
+from longspan.cext.postings cimport COSINE, Batch, Postings, Wave
 from longspan.cext.room cimport ls_plus, ls_room, ls_times
 from longspan.cext.topk cimport (
     ls_next_within, ls_topk, ls_topk_clear, ls_topk_push, ls_topk_sort,
@@ -36,7 +36,7 @@ from longspan.cext.topk cimport (
 from longspan.cext.tree cimport HeadTree
 
 
-cdef class Coded(Scanner):
+cdef class CodedPostings(Postings):
     """The coded postings of one mapped shard; counts are their primary entries.
 
     copies  (h,)  entries that are codes
@@ -78,7 +78,7 @@ cdef class Coded(Scanner):
         self.width = groups * LS_GROUP
         self.shared = books.shape[1] == 1
         self.tiers = 1
-        Scanner.__init__(self, mapped, offsets, counts, dtype, dim, metric, sums)
+        Postings.__init__(self, mapped, offsets, counts, dtype, dim, metric, sums)
         for i in range(<size_t>copies.shape[0]):
             self.longest = max(self.longest, copies[i])
         self.rows = Rows(mapped, offsets, counts, self.row_bytes)

@@ -39,7 +39,7 @@ cdef struct Wave:
     size_t query, probe, ahead
 
 
-cdef class Scanner:
+cdef class Postings:
     cdef const unsigned char[::1] mapped
     cdef const uint64_t[::1] offsets
     cdef const uint32_t[::1] counts
@@ -67,7 +67,7 @@ cdef class Scanner:
     cdef float *new_block(self) except NULL
 
 
-cdef class Postings(Scanner):
+cdef class RawPostings(Postings):
     pass
 
 

@@ -8,7 +8,7 @@ L2: int
 IP: int
 COSINE: int
 
-class Scanner:
+class Postings:
     checks: Checks
     def __init__(
         self,
@@ -28,4 +28,4 @@ class Scanner:
         rows: NDArray[np.uint32],
     ) -> tuple[int, int, int]: ...
 
-class Postings(Scanner): ...
+class RawPostings(Postings): ...

@@ -1,4 +1,4 @@
-"""Postings that lie in a mapped file: pages are asked for in a wave ahead of use, raw ones scored.
+"""Postings of a mapped file: their pages are asked for in a wave ahead of use, raw ones scored.
 
 The wave runs over all probes of a batch as one list, so a query's first postings arrive while the
 last ones of the query before are scored. Of raw postings every entry is a vector, and a row may
@@ -27,7 +27,7 @@ cdef size_t whole_pages(size_t size) noexcept nogil:
     return (16 + size + 4095) & ~<size_t>4095
 
 
-cdef class Scanner:
+cdef class Postings:
     """The postings of one mapped shard, opened for scanning; keeps its arrays alive.
 
     mapped    the bytes of the file
@@ -138,17 +138,17 @@ cdef class Scanner:
         return block
 
     cdef size_t bytes_of(self, size_t posting) noexcept nogil:
-        """Return the bytes of a posting, without padding; its own kind of scanner knows."""
+        """Return the bytes of a posting, without padding; its own kind knows."""
         return 0
 
     cdef bint answer(self, Batch *batch, float *block) noexcept nogil:
-        """Fill the batch's answers; its own kind of scanner knows how. False: no memory."""
+        """Fill the batch's answers; its own kind knows how. False: no memory."""
         return False
 
     cdef void score_exact(
         self, size_t posting, const void *query, float inverse, ls_topk top, float *block,
     ) noexcept nogil:
-        """Fold the vectors of a posting into the top k; its own kind of scanner knows how."""
+        """Fold the vectors of a posting into the top k; its own kind knows how."""
 
     cdef void distances(
         self, const void *query, float inverse, const unsigned char *rows, const float *norms,
@@ -205,7 +205,7 @@ cdef class Scanner:
                 wave.ahead += 1
 
 
-cdef class Postings(Scanner):
+cdef class RawPostings(Postings):
     """The raw postings of one mapped shard; counts are their entries."""
 
     cdef size_t bytes_of(self, size_t posting) noexcept nogil:

@@ -2,7 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.mapped import Ids
-from longspan.cext.postings import Scanner
+from longspan.cext.postings import Postings
 from longspan.cext.tree import HeadTree
 
 class QueryBatch:
@@ -24,7 +24,7 @@ class Searcher:
     def __init__(
         self,
         tree: HeadTree,
-        postings: Scanner,
+        postings: Postings,
         ids: Ids,
         law: NDArray[np.float32],
         primary: NDArray[np.uint32],

@@ -9,7 +9,7 @@ from libc.stdlib cimport free
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from longspan.cext.mapped cimport Ids
-from longspan.cext.postings cimport COSINE, IP, Batch, Scanner
+from longspan.cext.postings cimport COSINE, IP, Batch, Postings
 from longspan.cext.prune cimport worth_reading
 from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.topk cimport LS_NOBODY
@@ -79,7 +79,7 @@ cdef class Searcher:
     """
 
     cdef HeadTree tree
-    cdef Scanner postings
+    cdef Postings postings
     cdef Ids ids
     cdef const float[::1] law
     cdef const uint32_t[::1] primary
@@ -87,7 +87,7 @@ cdef class Searcher:
     def __init__(
         self,
         HeadTree tree not None,
-        Scanner postings not None,
+        Postings postings not None,
         Ids ids not None,
         const float[::1] law,
         const uint32_t[::1] primary,

@@ -120,7 +120,7 @@ class Searching:
         self, parts: Parts, tier: int, table: Table, asked: QuerySample, pool: Workers
     ) -> None:
         self.parts, self.tier, self.asked, self.pool = parts, tier, asked, pool
-        self.searcher = parts.searcher(parts.scanner(parts.codes(tier)), table.law)
+        self.searcher = parts.searcher(parts.postings(parts.codes(tier)), table.law)
         self.m = max(max(row) for row in table.ranked)
         self.heads, self.promise = nearest(parts.heads, asked.queries, self.m, pool)
         prune.promises(self.promise, np.array(table.law, np.float32), self.promise)
@@ -178,7 +178,7 @@ class Searching:
         """Return the candidates of each query by estimate, (nq, MOST_DEPTH)."""
         m = self.ranked_for(threshold)
         plan = SearchPlan(beams(self.parts.heads.levels, m), m, threshold, MOST_DEPTH, True)
-        mapped, _ = self.parts.postings
+        mapped, _ = self.parts.mapped
 
         def unit(start: int) -> NDArray[np.uint32]:
             queries = self.asked.queries[start : start + ASKED]

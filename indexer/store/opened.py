@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.cext.codes_tier import CodesTier
+from longspan.cext.heads_tier import HeadsTier
 from longspan.cext.mapped import Ids, Mapping
-from longspan.cext.postings import COSINE, IP, L2, Postings, Scanner
-from longspan.cext.probed import Probed
-from longspan.cext.resident import Resident
+from longspan.cext.postings import COSINE, IP, L2, Postings, RawPostings
 from longspan.cext.search import QueryBatch, Searcher
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.arrays import map_array, map_scattered, mapped_file, read_array
@@ -47,7 +47,7 @@ class Parts:
         return read_array(self.directory / DIRECTORY, store.RECORD)
 
     @cached_property
-    def postings(self) -> tuple[Mapping, NDArray[np.uint64]]:
+    def mapped(self) -> tuple[Mapping, NDArray[np.uint64]]:
         """The postings, mapped, and where each begins."""
         return open_shards(self.directory, self.shards, self.records)
 
@@ -77,14 +77,14 @@ class Parts:
         for name, array in zip((FIRST, SECOND), codes, strict=False):
             self.sums.compare(name, mapped_file(array))
 
-    def scanner(self, codes: list[NDArray[np.uint8]]) -> Scanner:
+    def postings(self, codes: list[NDArray[np.uint8]]) -> Postings:
         """Return the postings, opened for searching with the codes of a tier."""
-        mapped, offsets = self.postings
+        mapped, offsets = self.mapped
         space = self.space
         shape = (CODES[space.dtype], space.dim, METRIC_CODES[space.metric])
         if self.codec is None:
             counts = np.ascontiguousarray(self.records["count"])
-            return Postings(mapped, offsets, counts, *shape, self.sums.postings)
+            return RawPostings(mapped, offsets, counts, *shape, self.sums.postings)
         coded: dict[str, Any] = {
             "copies": np.ascontiguousarray(self.records["count"] - self.primary),
             "books": self.codec.books,
@@ -96,14 +96,14 @@ class Parts:
             "sums": self.sums.postings,
         }
         if not codes:
-            return Probed(mapped, offsets, self.primary, *shape, **coded)
+            return HeadsTier(mapped, offsets, self.primary, *shape, **coded)
         first, second = [*codes, NO_CODES][:2]
-        return Resident(mapped, offsets, self.primary, *shape, **coded, first=first, second=second)
+        return CodesTier(mapped, offsets, self.primary, *shape, **coded, first=first, second=second)
 
-    def searcher(self, scanner: Scanner, law: list[float]) -> Searcher:
+    def searcher(self, postings: Postings, law: list[float]) -> Searcher:
         """Return the whole search on opened postings."""
         tree = self.heads.tree
-        return Searcher(tree, scanner, self.ids, np.array(law, np.float32), self.primary)
+        return Searcher(tree, postings, self.ids, np.array(law, np.float32), self.primary)
 
     def batch(self, queries: NDArray[Any]) -> QueryBatch:
         """Return queries (nq, dim) in every form that a search takes them in."""

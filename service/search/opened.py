@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longspan.cext.postings import Scanner
+from longspan.cext.postings import Postings
 from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.store import payload
 from longspan.indexer.store.calibration import Calibration
@@ -66,7 +66,7 @@ class Opened:
     heads: Heads
     parts: Parts
     law: list[float]
-    postings: Scanner
+    postings: Postings
     searcher: Searcher
     payload: Payload | None
     effort: Callable[..., Effort]
@@ -92,7 +92,7 @@ def open_files(
     parts.check_codes(codes)
     calibration = Calibration.from_dict(manifest.calibration)
     law = calibration.tiers[tier].law
-    postings = parts.scanner(codes)
+    postings = parts.postings(codes)
     return Opened(
         path=path,
         manifest=manifest,

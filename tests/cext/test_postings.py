@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from longspan.cext import posting
 from longspan.cext.mapped import Ids
-from longspan.cext.postings import Postings
+from longspan.cext.postings import RawPostings
 from longspan.cext.search import QueryBatch, Searcher, SearchPlan
 from longspan.cext.tree import HeadTree
 from tests.reference import DTYPES, METRICS, all_distances
@@ -47,7 +47,7 @@ def store(
 
 
 def search(
-    postings: Postings, counts: np.ndarray, heads: np.ndarray, queries: np.ndarray, k: int,
+    postings: RawPostings, counts: np.ndarray, heads: np.ndarray, queries: np.ndarray, k: int,
     inverses: np.ndarray = NO_FLOATS, threshold: float = READ_ALL,
 ) -> tuple[tuple[int, int, int, int, int], np.ndarray, np.ndarray]:  # fmt: skip
     """Search the postings of heads (h, 1), all of them ranked; return what it took, dist, rows.
@@ -87,7 +87,7 @@ def test_scanning_all_postings_equals_brute_force(
         members for head in range(5) if len(members := np.flatnonzero((heads == head).any(axis=1)))
     ]
     mapped, offsets, counts = store(vectors, lists, metric)
-    postings = Postings(mapped, offsets, counts, CODES[dtype], dim, METRICS.index(metric))
+    postings = RawPostings(mapped, offsets, counts, CODES[dtype], dim, METRICS.index(metric))
     taken = queries if dtype in ("u8", "i8") else queries.astype(np.float32)
     norms = np.linalg.norm(queries.astype(np.float64), axis=1)
     inverses = (1 / norms).astype(np.float32) if metric == "cosine" else NO_FLOATS
@@ -116,7 +116,7 @@ def test_scanning_all_postings_equals_brute_force(
 def test_only_the_probes_worth_it_are_read_and_bytes_are_whole_pages() -> None:
     vectors = np.arange(8, dtype=np.uint8)[:, None]
     mapped, offsets, counts = store(vectors, [np.arange(4), np.arange(2, 8)], "l2")
-    postings = Postings(mapped, offsets, counts, CODES["u8"], 1, 0)
+    postings = RawPostings(mapped, offsets, counts, CODES["u8"], 1, 0)
     heads = np.array([[1], [5]], np.float32)
     spent, _, rows = search(
         postings, counts, heads, np.array([[5]], np.uint8), 6, threshold=READ_LEAST
@@ -128,7 +128,7 @@ def test_only_the_probes_worth_it_are_read_and_bytes_are_whole_pages() -> None:
 def test_more_postings_than_a_wave_are_all_read() -> None:
     vectors = np.arange(200, dtype=np.uint8)[:, None]
     mapped, offsets, counts = store(vectors, [np.array([row]) for row in range(200)], "l2")
-    postings = Postings(mapped, offsets, counts, CODES["u8"], 1, 0)
+    postings = RawPostings(mapped, offsets, counts, CODES["u8"], 1, 0)
     queries, heads = np.array([[0], [199], [100]], np.uint8), vectors.astype(np.float32)
     spent, _, rows = search(postings, counts, heads, queries, 1)
     assert spent[0] == 600
@@ -138,12 +138,12 @@ def test_more_postings_than_a_wave_are_all_read() -> None:
 def test_an_offset_that_wraps_around_is_refused() -> None:
     offsets = np.array([2**64 - 256], np.uint64)
     with pytest.raises(ValueError, match="posting 0 starts at byte"):
-        Postings(np.zeros(4096, np.uint8), offsets, np.array([20], np.uint32), 2, 8, 0)
+        RawPostings(np.zeros(4096, np.uint8), offsets, np.array([20], np.uint32), 2, 8, 0)
 
 
 def test_a_posting_outside_the_file_is_refused() -> None:
     with pytest.raises(ValueError, match="posting 0 starts at byte 4000 of 4096"):
-        Postings(
+        RawPostings(
             np.zeros(4096, np.uint8),
             np.array([4000], np.uint64),
             np.array([50], np.uint32),

@@ -1,4 +1,4 @@
-"""Find candidates with nothing but heads in memory: read the probes.
+"""The tier of heads: find candidates with heads alone in memory, by reading the probes.
 
 A probe's own vectors are scored exactly at once. Its copies are estimated by their codes, and those
 that may be nearer are read where they are vectors, unless that posting is a probe as well.
@@ -7,7 +7,7 @@ that may be nearer are read where they are vectors, unless that posting is a pro
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
-from longspan.cext.coded cimport Coded, Scratch, survivors_of
+from longspan.cext.coded cimport CodedPostings, Scratch, survivors_of
 from longspan.cext.kernels cimport kernels, ls_codes
 from longspan.cext.layout cimport copies_at
 from longspan.cext.postings cimport COSINE, IP, L2, Batch, Wave, whole_pages
@@ -22,8 +22,8 @@ cdef enum:
 cdef float PROBED = -1  # stands for the distance of a head whose posting is read
 
 
-cdef class Probed(Coded):
-    """Coded postings of which nothing is resident."""
+cdef class HeadsTier(CodedPostings):
+    """Coded postings of which heads alone are in memory."""
 
     cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil:
         cdef size_t known = 2
@@ -36,7 +36,7 @@ cdef class Probed(Coded):
         scratch.known = <uint32_t *>ls_room(known, sizeof(uint32_t))
         scratch.near = <float *>ls_room(known, sizeof(float))
         scratch.mask = known - 1
-        return Coded.prepare(self, batch, scratch) and (
+        return CodedPostings.prepare(self, batch, scratch) and (
             scratch.dist != NULL and scratch.rows != NULL
             and scratch.known != NULL and scratch.near != NULL
         )

@@ -1,4 +1,4 @@
-"""Find candidates with codes in memory: estimate them, and read nothing.
+"""The tiers of codes: find candidates with codes in memory, by estimates that read nothing.
 
 With both codes the best by the first are estimated anew by both.
 """
@@ -6,7 +6,7 @@ With both codes the best by the first are estimated anew by both.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from longspan.cext.coded cimport Coded, Scratch, survivors_of
+from longspan.cext.coded cimport CodedPostings, Scratch, survivors_of
 from longspan.cext.kernels cimport LS_POINTS, kernels, ls_codes, ls_half
 from longspan.cext.layout cimport SCALARS_1, SCALARS_2
 from longspan.cext.pool cimport (
@@ -21,8 +21,8 @@ cdef enum:
     WIDER = 6  # candidates by the first code that get the second, for each one that is reranked
 
 
-cdef class Resident(Coded):
-    """Coded postings with the codes of every vector resident.
+cdef class CodesTier(CodedPostings):
+    """Coded postings with the codes of every vector in memory.
 
     first   (n, groups + 3)  records of the first tier
     second  (n, groups + 2)  and of the second; or empty
@@ -31,7 +31,7 @@ cdef class Resident(Coded):
     cdef const uint8_t[:, ::1] first, second
 
     def __init__(self, *args, const uint8_t[:, ::1] first, const uint8_t[:, ::1] second, **given):
-        Coded.__init__(self, *args, **given)
+        CodedPostings.__init__(self, *args, **given)
         self.first, self.second = first, second
         self.tiers = 2 if second.shape[0] else 1
         if (
@@ -52,7 +52,7 @@ cdef class Resident(Coded):
     cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil:
         cdef size_t room = ls_pool_room(self.wide(batch))
         scratch.held = <uint64_t *>ls_room(room, sizeof(uint64_t))
-        return Coded.prepare(self, batch, scratch) and scratch.held != NULL
+        return CodedPostings.prepare(self, batch, scratch) and scratch.held != NULL
 
     cdef void find(self, Batch *batch, size_t i, Wave *wave, Scratch *scratch) noexcept nogil:
         cdef const uint32_t *probes = batch.probes + i * batch.m

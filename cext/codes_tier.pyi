@@ -1,11 +1,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.coded import Coded
+from longspan.cext.coded import CodedPostings
 from longspan.cext.mapped import Mapping
 from longspan.cext.tree import HeadTree
 
-class Resident(Coded):
+class CodesTier(CodedPostings):
     def __init__(
         self,
         mapped: Mapping | NDArray[np.uint8],

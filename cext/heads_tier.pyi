@@ -1,0 +1,3 @@
+from longspan.cext.coded import CodedPostings
+
+class HeadsTier(CodedPostings): ...

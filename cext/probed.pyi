@@ -1,3 +1,0 @@
-from longspan.cext.coded import Coded
-
-class Probed(Coded): ...
