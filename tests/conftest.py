@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
@@ -17,6 +18,10 @@ from tests.data import Corpus, as_dtype, clusters
 CORPUS_SEED = 20  # fixed: recall floors are measured on this corpus
 
 BuildIndex = Callable[..., Path]
+
+# A slow example is a busy machine; what a test may take is pytest-timeout's.
+settings.register_profile("longspan", deadline=None)
+settings.load_profile("longspan")
 
 
 @pytest.fixture

@@ -185,7 +185,7 @@ def test_parquet_as_large_as_the_memory_is_copied(tmp_path: Path) -> None:
     assert float(found) == rows.sum(dtype=np.float64)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(data=st.data(), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=12))
 def test_a_folder_of_shards_reads_as_one_file(data: st.DataObject, sizes: list[int]) -> None:
     wanted = some("f16", n=sum(sizes))

@@ -95,7 +95,7 @@ def test_float64_is_refused_with_what_to_do(tmp_path: Path, order: Any) -> None:
         open_vectors(tmp_path / "x.npy")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(KINDS), min_size=2, max_size=4), st.data())
 def test_ids_in_parts_of_any_integers_are_exact(
     tmp_path_factory: pytest.TempPathFactory, kinds: list[str], data: st.DataObject
@@ -112,7 +112,7 @@ def test_ids_in_parts_of_any_integers_are_exact(
 
 
 @given(st.integers(-(2**70), 2**70).filter(lambda number: not 0 <= number <= LARGEST))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_an_id_out_of_range_is_named(tmp_path_factory: pytest.TempPathFactory, number: int) -> None:
     file = tmp_path_factory.mktemp("ids") / "ids.txt"
     file.write_text(f"1\n{number}\n")

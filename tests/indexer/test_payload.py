@@ -46,7 +46,7 @@ def refused(source: Path | str, n: int, folder: Path, words: str) -> None:
     assert sorted(folder.iterdir()) == before
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(value=st.dictionaries(st.text("ab"), VALUES), indent=st.none() | st.integers(0, 3))
 def test_an_object_is_stored_as_it_was_but_for_white_space(value: Any, indent: int | None) -> None:
     line = json.dumps(value, indent=indent).encode()

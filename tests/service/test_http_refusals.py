@@ -290,7 +290,7 @@ JSON_VALUES = st.recursive(
 FIELDS = ["vector", "vectors", "k", "recall", "params", "max_distance", "stats", "n", "dtype"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     path=st.sampled_from([ONE, MANY]),
     body=st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=4), JSON_VALUES),
@@ -321,7 +321,7 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(path=st.sampled_from([ONE, MANY]), given_settings=SETTINGS, raw=st.booleans())
 def test_any_number_is_answered_or_refused_by_its_name(
     server: httpx.Client, path: str, given_settings: dict[str, float], raw: bool

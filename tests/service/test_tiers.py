@@ -234,7 +234,7 @@ def test_candidates_need_no_bytes_beside_their_own(
 
 @pytest.mark.parametrize("tier", [0, 1, 2])
 @given(depth=st.integers(0, 2**64 - 1), ranked=st.integers(1, 2**64 - 1))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_number_makes_the_native_search_take_memory_for_it(
     coded: BuildIndex, clustered: Corpus, tier: int, depth: int, ranked: int
 ) -> None:
