@@ -201,8 +201,9 @@ def records_of(job: Job) -> dict[str, dict[str, Any]]:
     """Return the size and the checksum of every file of the index, for its manifest."""
     (job.draft / MANIFEST).unlink(missing_ok=True)  # of a build that was cut off at the very end
     with job.replacing(job.draft / CHECKS) as file:
-        write_checks(file, job.draft, len(pack.shards_of(job)))
-    return {path.name: file_record(path) for path in sorted(job.draft.iterdir())}
+        records = write_checks(file, job.draft, len(pack.shards_of(job)))
+    paths = sorted(job.draft.iterdir())
+    return {path.name: records.get(path.name) or file_record(path) for path in paths}
 
 
 def manifest_of(

@@ -5,10 +5,11 @@ What is too large to be read when an index is opened (postings, ids, codes) has 
 (longspan.cext.pages), and the codes are compared as they are taken into memory.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from longspan.indexer.errors import DamagedIndex
 from longspan.indexer.store.arrays import map_array, writing_rows
 from longspan.indexer.store.codec import FIRST, SECOND
 from longspan.indexer.store.layout import IDS, shard_name
+from longspan.indexer.store.manifest import record
 
 CHECKS = "checks.npy"
 PAGE = CHECKED  # bytes that have a checksum together
@@ -45,22 +47,30 @@ def places(paths: list[Path]) -> list[int]:
     return [*accumulate((-(-pages(path) // ALIGNED) * ALIGNED for path in paths), initial=0)]
 
 
-def write_checks(file: IO[bytes], directory: Path, shards: int) -> None:
-    """Write the checksums of an index's pages, zeros where a file has ended."""
-    paths = checked(directory, shards)
+def write_checks(file: IO[bytes], directory: Path, shards: int) -> dict[str, dict[str, Any]]:
+    """Write the checksums of an index's pages, zeros where a file has ended.
+
+    Returns what the manifest says of the files that have some: each is read once for both.
+    """
+    paths, records = checked(directory, shards), {}
     starts = places(paths)
     with writing_rows(file, np.uint32, (starts[-1],)) as write:
         for path, start, end in zip(paths, starts, starts[1:], strict=False):
-            for sums in sums_of(path):
+            whole = hashlib.sha256()
+            for sums in sums_of(path, whole.update):
                 write(sums)
             write(np.zeros(end - start - pages(path), np.uint32))
+            records[path.name] = record(path, whole.hexdigest())
+    return records
 
 
-def sums_of(path: Path) -> Iterator[Sums]:
-    """Yield the checksums of a file's pages, some at a time."""
+def sums_of(path: Path, told: Callable[[memoryview], object] | None = None) -> Iterator[Sums]:
+    """Yield the checksums of a file's pages, some at a time; told is given the bytes of each."""
     room = np.empty(STEP, np.uint8)
     with path.open("rb") as file:
         while size := file.readinto(room.data):
+            if told:
+                told(room[:size].data)
             yield compute(room[:size])
 
 

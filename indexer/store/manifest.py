@@ -118,10 +118,12 @@ def digest(data: dict[str, Any]) -> str:
 def file_record(path: Path) -> dict[str, Any]:
     """Return the bytes and the SHA-256 of a file, as they stand in the manifest."""
     with path.open("rb") as file:
-        return {
-            "bytes": path.stat().st_size,
-            "sha256": hashlib.file_digest(file, "sha256").hexdigest(),
-        }
+        return record(path, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def record(path: Path, sha256: str) -> dict[str, Any]:
+    """Return what stands in the manifest of a file with such a SHA-256."""
+    return {"bytes": path.stat().st_size, "sha256": sha256}
 
 
 def file_problem(path: Path, record: dict[str, Any], whole: bool = True) -> str:
