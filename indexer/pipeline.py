@@ -12,6 +12,7 @@ from longspan.indexer.errors import BadConfig
 from longspan.indexer.inputs import Inputs, open_inputs
 from longspan.indexer.planning import footprint
 from longspan.indexer.planning.budget import Budget
+from longspan.indexer.planning.memory import held_by_caller
 from longspan.indexer.planning.plan import Plan, planned
 from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.reader import Vectors
@@ -67,7 +68,8 @@ def build(
     queries       file of calibration queries; default: a sample of the vectors
     payload       file of a JSON object for every vector (longspan.indexer.reader.payload)
     threads       units of work at a time: default, every core there is
-    memory_limit  bytes; DoesNotFit when the build would take more; with Ray each of its processes
+    memory_limit  bytes of this process, what the caller has in it among them; DoesNotFit when it
+                  would take more; with Ray each of its processes
     resume        go on with a build of this index that was cut off, if there is one
     restart       throw away what such a build has done
     tmp           folder for copies of inputs that cannot be mapped; default: beside the index
@@ -78,7 +80,7 @@ def build(
     off and neither resume nor restart is said, and CannotResume, where it was of another input or
     of other dials.
     """
-    config = config or BuildConfig()
+    config, held = config or BuildConfig(), held_by_caller()
     connect = connection(executor, address, threads)
     publish.refuse_existing(Path(index))
     if resume and restart:
@@ -90,11 +92,11 @@ def build(
     vectors, job = given.vectors, job_of(given, Path(index), config)
     asked = min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration
     threads = (threads if executor == LOCAL else None) or len(os.sched_getaffinity(0))
-    budget = Budget(job, asked, bool(payload), memory_limit)
+    budget = Budget(job, asked, bool(payload), memory_limit, held)
     budget.check()
     budget.check_address_space(threads)
     if announce:
-        announce(planned(job, asked, threads, speed(), memory_limit))
+        announce(planned(job, asked, threads, speed(), memory_limit, held=held))
     place = publish.workplace(Path(index))
     building = given.identity(config)
     resume = resume and begun(place) is not None

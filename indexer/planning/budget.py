@@ -18,13 +18,15 @@ class Budget:
 
     queries  how many it is calibrated with
     payload  whether every vector has an object
-    limit    bytes; None: as much as they take
+    limit    bytes of the process; None: as much as they take
+    held     bytes of it that the caller has besides
     """
 
     job: Job
     queries: int
     payload: bool
     limit: int | None
+    held: int = 0
 
     def check(self) -> None:
         """Raise DoesNotFit when a stage may take more than the limit with one unit at work."""
@@ -34,7 +36,7 @@ class Budget:
         """Raise DoesNotFit when `ulimit -v` leaves less than the stages map with some threads."""
         needs = self.expected.values()
         most = max(need.of(need.units(self.limit, threads)) for need in needs)
-        proc.check_address_space(most + (threads + 1) * A_THREAD)
+        proc.check_address_space(most - self.held + (threads + 1) * A_THREAD)
 
     def at_once(self, stage: str, wanted: int) -> int:
         """Return how many units of a stage may be at work, at most as many as wanted.
@@ -48,16 +50,22 @@ class Budget:
     @property
     def expected(self) -> dict[str, Need]:
         """What every stage takes, as far as it is known before any work."""
-        return memory.needs(self.job, self.queries, objects=self.payload)
+        return memory.needs(self.job, self.queries, objects=self.payload, held=self.held)
 
     @property
     def needs(self) -> dict[str, Need]:
         """What every stage takes, as far as it is known now."""
         largest, stored = self.job.largest, self.job.most_stored
         return memory.needs(
-            self.job, self.queries, largest=largest, stored=stored, objects=self.payload
+            self.job,
+            self.queries,
+            largest=largest,
+            stored=stored,
+            objects=self.payload,
+            held=self.held,
         )
 
     def _refuse(self, needs: dict[str, Need]) -> None:
         if wrong := misfits(needs, self.limit):
-            raise DoesNotFit(f"{self.job.source}: {self.job.n:,} vectors: {'; '.join(wrong)}")
+            held = f"; {self.held:,} of them this process has already" if self.held else ""
+            raise DoesNotFit(f"{self.job.source}: {self.job.n:,} vectors: {'; '.join(wrong)}{held}")

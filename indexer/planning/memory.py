@@ -15,11 +15,13 @@ from math import ceil
 from longspan.indexer.planning import footprint, portions
 from longspan.indexer.planning.shape import Shape
 from longspan.indexer.reader.payload import PER_ROW
+from longspan.indexer.running.proc import own_memory
 from longspan.indexer.store.codec import SCALARS, TIERS
 from longspan.indexer.store.postings import BATCH, PAGE
 from longspan.indexer.tools.exhaustive import CHUNK_BYTES, SCORED_AT_ONCE
 
-PROGRAM = 36 << 20  # interpreter, libraries, and what their allocators keep
+PROGRAM = 36 << 20  # interpreter, libraries, and what their allocators keep,
+AT_REST = 30 << 20  # ... of it before a build begins
 NOTED = 6 << 10  # of the files of a part: their names, until they are safe on the disk
 LARGEST = 1.3  # a part over the mean one, as long as it is not known
 MANY = 1 << 32  # units
@@ -33,7 +35,7 @@ STORED = 4 + 4 + 4  # of a copy: head, distance and place
 SORTED = 2 * STORED + 3 * INT  # ... and while they are sorted
 SETTLING = 2 * STORED  # ... and as it comes and goes
 SETTLED = 72  # ... and while the postings that it may be in are filled
-TRAINED = 7  # floats of each value that a codec is trained on: turned, left over, by faiss
+TRAINED = {"pq": 4, "rabitq": 3}  # floats of each value that a codec is trained on
 TRAINING = 184  # bytes of each vector of the group that a thread trains
 TURNED = 10  # floats of each value that a thread encodes at once
 KNN = 4096, 1024  # queries and vectors that faiss compares at once
@@ -130,6 +132,10 @@ class Build:
         step = max(1, min(vectors, portions.DISTANCES // max(1, int(centres))))
         return int(step * centres * FLOAT) + self.blas
 
+    def turned(self, vectors: int) -> int:
+        """Return the bytes of encoding vectors, some at a time."""
+        return min(portions.ENCODED, vectors * self.shape.space.width) * FLOAT * TURNED
+
 
 def sample(b: Build) -> Need:
     """The sample as it comes and lifted; then its k-means: centres, sums and distances."""
@@ -207,19 +213,19 @@ def number(b: Build) -> Need:
 
 
 def train(b: Build) -> Need:
-    """The sample and what is left over of it; the group that a thread trains."""
+    """The sample, its heads, what is left over; some of it encoded; the group of a thread."""
     count = min(b.n, portions.SAMPLE)
+    sample = count * b.vector
     unit = count * TRAINING if b.shape.kind == "pq" else 0
-    return Need(int(TRAINED * count * b.vector), unit, b.shape.form.groups)
+    once = max(TRAINED[b.shape.kind] * sample, 2 * sample + b.turned(count))
+    return Need(once, unit, b.shape.form.groups)
 
 
 def encode(b: Build) -> Need:
     """Vectors and codes of a part, its heads as they are stored, and some vectors turned."""
     codes = TIERS * b.shape.form.groups + sum(SCALARS)
-    turned = min(portions.ENCODED, b.part * b.shape.space.width) * FLOAT * TURNED
-    return Need(
-        0, b.part * (b.row + codes + 4 * LONG) + 3 * b.part_heads * b.vector + turned + b.blas
-    )
+    heads = 3 * b.part_heads * b.vector
+    return Need(0, b.part * (b.row + codes + 4 * LONG) + heads + b.turned(b.part) + b.blas)
 
 
 def count_pages(b: Build) -> Need:
@@ -291,6 +297,11 @@ STAGES: dict[str, Callable[[Build], Need]] = {
 OF_CODES = {"train", "encode"}
 
 
+def held_by_caller() -> int:
+    """Return the bytes of this process that are neither the program's nor a build's."""
+    return max(0, (own_memory() or 0) - AT_REST)
+
+
 def needs(
     shape: Shape,
     queries: int,
@@ -298,6 +309,7 @@ def needs(
     largest: int | None = None,
     stored: int | None = None,
     objects: bool = False,
+    held: int = 0,
 ) -> dict[str, Need]:
     """Return what every stage takes, in their order.
 
@@ -305,11 +317,12 @@ def needs(
     largest  vectors of the largest part; default what is to be expected
     stored   vectors and copies under the heads of a part at most; default as many as may be
     objects  whether every vector has one, its payload
+    held     bytes that the caller has in this process besides
     """
     part = largest or min(shape.n, ceil(LARGEST * shape.n / shape.parts))
     build = Build(shape, queries, part, stored or part * shape.config.max_copies)
     left_out = set() if shape.form.groups else OF_CODES
     left_out |= set() if objects else {"payload"}
     found = {name: need(build) for name, need in STAGES.items() if name not in left_out}
-    always = PROGRAM + NOTED * shape.parts
+    always = PROGRAM + held + NOTED * shape.parts
     return {name: replace(need, once=always + need.once) for name, need in found.items()}

@@ -94,14 +94,16 @@ def planned(
     speed: float,
     limit: int | None = None,
     free: int | None = None,
+    held: int = 0,
 ) -> Plan:
     """Return the plan of a build.
 
     queries  how many it is calibrated with
     cores    that may work; speed: of one, over that of the measured machine
     limit    bytes of memory; free: bytes of disk; None: as much as it takes
+    held     bytes that the caller has in this process besides
     """
-    needs = memory.needs(shape, queries)
+    needs = memory.needs(shape, queries, held=held)
     units = {name: need.units(limit, cores) for name, need in needs.items()}
     taken = pace.seconds(shape, queries, units, speed)
     stages = [

@@ -12,7 +12,8 @@ from longspan.indexer.store.space import DTYPES, HeadSpace
 MANY_DIMS = 256  # from here on rabitq
 FEW_VECTORS, FEW_DIMS = 5000, 16  # below either, codes are not worth their training
 FAN = 32  # children a node aims for: a scan of 32 x 128 bytes is long enough to stream
-PART = 32 << 20  # values of the vectors of a part, on average at most: 128 MiB of floats
+PART = 32 << 20  # values of the vectors of a part, on average at most: 128 MiB of floats,
+PART_ROWS = 1 << 18  # ... and vectors: 200 bytes of each say where it and its copies are stored
 
 
 @dataclass(frozen=True)
@@ -91,4 +92,4 @@ def levels_of(heads: int) -> int:
 def parts_of(n: int, width: int, heads: int) -> int:
     """Return how many parts to make: a level's fan, and more when parts would be too large."""
     fan = ceil(heads ** (1.0 / levels_of(heads)))
-    return int(min(max(fan, ceil(n * width / PART)), n))
+    return int(min(max(fan, ceil(n * width / PART), ceil(n / PART_ROWS)), n))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import codes as native
+from longspan.indexer.planning.portions import ENCODED
 from longspan.indexer.running.libfaiss import faiss
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.store.codec import GROUP, POINTS, TIERS, Codec, Meaning
@@ -50,10 +51,11 @@ def train(
         none = np.empty((0, width), np.float32)
         books = np.empty((TIERS, width // GROUP, GROUP, POINTS), np.float32)
         codec = Codec(blank, centre, none, books)
-        rest = codec.turn(lifted) - codec.turn(heads)
+        rest = left_over(codec, lifted, heads)
         for tier in range(TIERS):
             books[tier] = trained(rest, seed, pool)
             rest -= points_of(codes_of(rest, books[tier]), books[tier])
+        del rest
     return Codec(fit_scales(codec, space, lifted, heads), centre, codec.signs, codec.books)
 
 
@@ -95,6 +97,13 @@ def points_of(codes: Bytes, books: Floats) -> Floats:
     return points
 
 
+def left_over(codec: Codec, lifted: Floats, heads: Floats) -> Floats:
+    """Return vectors less their heads, turned, (n, groups * 8)."""
+    rest = codec.turn(lifted)
+    rest -= codec.turn(heads)
+    return rest
+
+
 def first_codes(codec: Codec, rest: Floats) -> Bytes:
     """Return the codes of vectors less their heads, turned."""
     if codec.meaning.kind == "rabitq":
@@ -120,16 +129,13 @@ def along(points: Floats, rest: Floats) -> tuple[Floats, Floats]:
 
 def fit_scales(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> Meaning:
     """Return the numbers by which scalars are stored, from a sample."""
-    rest = codec.turn(lifted) - codec.turn(heads)
-    first = first_codes(codec, rest)
-    second = second_codes(codec, rest, first)
-    points = points_of(first, codec.books[0])
-    square, scale = along(points, rest)
-    _, scale_both = along(points + points_of(second, codec.books[1]), rest)
+    step = max(1, ENCODED // space.width)
+    blocks = [slice(at, at + step) for at in range(0, len(lifted), step)]
+    found = [scalars_of(codec, space, lifted[some], heads[some]) for some in blocks]
+    scale, scale_both, addend = (np.concatenate(each) for each in zip(*found, strict=True))
     some = (scale > 0) & (scale_both > 0)
     scales = scale[some] if some.any() else np.ones(1, np.float32)
     low, high = np.log(scales.min() / MARGIN), np.log(scales.max() * MARGIN)
-    addend = addends(codec, space, lifted, heads, scale[:, None] * points, square)
     largest = HEADROOM * max(float(np.abs(addend).max()), 1e-30)
     return Meaning(
         kind=codec.meaning.kind,
@@ -139,6 +145,19 @@ def fit_scales(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) ->
         unit=float(2.0 ** np.ceil(np.log2(largest / 65504))),
         ratio=float((scale_both[some] / scale[some]).mean()) if some.any() else 1.0,
     )
+
+
+def scalars_of(
+    codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return the scale of the first codes, that of both, and the addend of the first, (n,) each."""
+    rest = left_over(codec, lifted, heads)
+    first = first_codes(codec, rest)
+    second = second_codes(codec, rest, first)
+    points = points_of(first, codec.books[0])
+    square, scale = along(points, rest)
+    _, scale_both = along(points + points_of(second, codec.books[1]), rest)
+    return scale, scale_both, addends(codec, space, lifted, heads, scale[:, None] * points, square)
 
 
 def addends(
@@ -174,7 +193,7 @@ def encode(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> tup
     returns  (n, groups + 3) and (n, groups + 2)
     """
     meaning = codec.meaning
-    rest = codec.turn(lifted) - codec.turn(heads)
+    rest = left_over(codec, lifted, heads)
     first = first_codes(codec, rest)
     second = second_codes(codec, rest, first)
     points = points_of(first, codec.books[0])

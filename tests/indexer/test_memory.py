@@ -10,8 +10,11 @@ import numpy as np
 import plan_memory
 import pytest
 
+from longspan.indexer import build
 from longspan.indexer.config import BuildConfig
+from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.planning import memory, shape
+from longspan.indexer.planning.plan import Plan
 from longspan.indexer.planning.shape import Shape, shape_of
 from longspan.indexer.store.space import HeadSpace
 from tests.data import clusters
@@ -75,6 +78,24 @@ def test_a_limit_holds_with_many_threads(folder: Path) -> None:
     found = watched(folder, rows, threads=64, memory_limit=limit, config=config)
     assert max(found["plan"].values()) <= limit
     assert max(peak for stage, peak in found["peaks"].items()) <= limit
+
+
+def test_what_the_caller_has_in_the_process_counts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save(folder / "base.npy", corpus(100, 8).astype("f4"))
+    monkeypatch.setattr(memory, "own_memory", lambda: memory.AT_REST + 500 * MIB)
+    plans: list[Plan] = []
+    build(folder / "base.npy", folder / "index", memory_limit=700 * MIB, announce=plans.append)
+    assert plans[0].peak > memory.PROGRAM + 500 * MIB
+    with pytest.raises(DoesNotFit, match="524,288,000 of them this process has already"):
+        build(folder / "base.npy", folder / "other", memory_limit=500 * MIB)
+
+
+@pytest.mark.parametrize("dim", [1, 8, 32, 100])
+def test_parts_of_few_dimensions_have_few_enough_copies(dim: int) -> None:
+    needs = memory.needs(shape_of(10**8, HeadSpace("l2", "f32", dim), BuildConfig()), 1000)
+    assert max(needs[stage].of(1) for stage in ("cluster", "closure", "settle")) < 320 * MIB
 
 
 def billion(dim: int, dtype: str, metric: str) -> Shape:
