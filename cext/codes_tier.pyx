@@ -3,6 +3,7 @@
 With both codes the best by the first are estimated anew by both.
 """
 
+from cython cimport final
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
@@ -21,6 +22,7 @@ cdef enum:
     WIDER = 6  # candidates by the first code that get the second, for each one that is reranked
 
 
+@final
 cdef class CodesTier(CodedPostings):
     """Coded postings with the codes of every vector in memory.
 

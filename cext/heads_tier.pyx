@@ -4,6 +4,7 @@ A probe's own vectors are scored exactly at once. Its copies are estimated by th
 that may be nearer are read where they are vectors, unless that posting is a probe as well.
 """
 
+from cython cimport final
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
@@ -22,6 +23,7 @@ cdef enum:
 cdef float PROBED = -1  # stands for the distance of a head whose posting is read
 
 
+@final
 cdef class HeadsTier(CodedPostings):
     """Coded postings of which heads alone are in memory."""
 

@@ -1,10 +1,12 @@
 """Where a row's vector is, and what its id is, for the native search."""
 
+from cython cimport final
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from longspan.cext.pages cimport Asked, Checks
 
 
+@final
 cdef class Rows:
     cdef const uint8_t[::1] mapped
     cdef const uint64_t[::1] offsets
@@ -18,6 +20,7 @@ cdef class Rows:
     cdef int64_t ask(self, uint32_t *rows, size_t count) noexcept nogil
 
 
+@final
 cdef class Ids:
     cdef const int64_t[::1] ids
     cdef Asked asked

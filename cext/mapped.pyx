@@ -5,6 +5,7 @@ place in it follow from the number. They are found by a table of every 64th row 
 pages of a query's candidates, and of its answers' ids, are asked for together.
 """
 
+from cython cimport final
 import os
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -29,6 +30,7 @@ cdef enum:
 cdef const uint8_t[::1] NO_FILE = b""
 
 
+@final
 cdef class Mapping:
     """A read-only buffer of the bytes of some files; nothing is read ahead.
 
@@ -98,6 +100,7 @@ cdef int ascending(const void *a, const void *b) noexcept nogil:
     return (x > y) - (x < y)
 
 
+@final
 cdef class Rows:
     """The rows of one mapped shard; keeps its arrays alive.
 
@@ -173,6 +176,7 @@ cdef class Rows:
             ls_will_need(&self.mapped[first * self.page], (end - first - 1) * self.page + 1)
 
 
+@final
 cdef class Ids:
     """The mapped ids of an index, one a row; keeps the array alive.
 

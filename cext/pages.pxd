@@ -1,5 +1,6 @@
 """What was asked for, and compared, of the pages of mapped files, for the other native modules."""
 
+from cython cimport final
 from libc.stdint cimport uint8_t, uint32_t
 
 cdef extern from "pages.h" nogil:
@@ -7,6 +8,7 @@ cdef extern from "pages.h" nogil:
     size_t ls_page_size()
     long ls_major_faults()
 
+@final
 cdef class Asked:
     cdef unsigned char[::1] stamps
     cdef unsigned char epoch
@@ -18,6 +20,7 @@ cdef class Asked:
     cdef void missed(self) noexcept nogil
 
 
+@final
 cdef class Checks:
     cdef const uint8_t[::1] mapped
     cdef const uint32_t[::1] sums

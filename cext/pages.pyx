@@ -11,6 +11,7 @@ pages, which it then reads from the disk anew: 0.5 us a page, where a read takes
 while all is in memory.
 """
 
+from cython cimport final
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
@@ -24,6 +25,7 @@ cdef enum:
     NAMED = 1000  # damaged things that are remembered
 
 
+@final
 cdef class Asked:
     """What was asked for since pages were last seen to be missing; `parts` are the caller's."""
 
@@ -72,6 +74,7 @@ def checksums(
             out[page] = kernels().check(&data[start], min(<size_t>CHECKED, size - start))
 
 
+@final
 cdef class Checks:
     """Mapped bytes whose pages have checksums; keeps both alive.
 

@@ -1,5 +1,6 @@
 """What raw and coded postings share, and what a search asks of either."""
 
+from cython cimport final
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from longspan.cext.pages cimport Asked, Checks
@@ -67,6 +68,7 @@ cdef class Postings:
     cdef float *new_block(self) except NULL
 
 
+@final
 cdef class RawPostings(Postings):
     pass
 

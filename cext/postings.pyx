@@ -5,6 +5,7 @@ last ones of the query before are scored. Of raw postings every entry is a vecto
 stand in several; coded ones are longspan.cext.coded's.
 """
 
+from cython cimport final
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
@@ -205,6 +206,7 @@ cdef class Postings:
                 wave.ahead += 1
 
 
+@final
 cdef class RawPostings(Postings):
     """The raw postings of one mapped shard; counts are their entries."""
 

@@ -4,6 +4,7 @@ Why one call: each call that gives the GIL away must get it back, and with the a
 each costs 5 to 10 us; four of them were a quarter of a warm query.
 """
 
+from cython cimport final
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
@@ -22,6 +23,7 @@ cdef double seconds() noexcept nogil:
     return now.tv_sec + now.tv_nsec * 1e-9
 
 
+@final
 cdef class QueryBatch:
     """Queries in every form that a search takes them in; keeps the arrays alive.
 
@@ -48,6 +50,7 @@ cdef class QueryBatch:
         self.turned, self.squares = turned, squares
 
 
+@final
 cdef class SearchPlan:
     """What is done for each query of a batch; serves any number of searches.
 
@@ -70,6 +73,7 @@ cdef class SearchPlan:
         self.depth, self.settle = depth, settle
 
 
+@final
 cdef class Searcher:
     """An index that is open for searching; keeps its parts alive.
 

@@ -1,5 +1,6 @@
 """The head tree, for the native search."""
 
+from cython cimport final
 from libc.stdint cimport int64_t, uint32_t
 
 from longspan.cext.pool cimport ls_pool
@@ -11,6 +12,7 @@ cdef struct Walk:
     ls_pool now, then
 
 
+@final
 cdef class HeadTree:
     cdef const unsigned char[:, ::1] inner
     cdef const unsigned char[:, ::1] heads

@@ -5,6 +5,7 @@ neighbours in memory. children[i] is the first child of inner node i, children[i
 last; the nodes before children[0] are the top level. With few heads there are no inner nodes.
 """
 
+from cython cimport final
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
@@ -41,6 +42,7 @@ def check_levels(const uint32_t[::1] children, size_t inner, size_t heads, level
         raise ValueError(f"levels {levels} do not fit {inner} inner nodes and {heads} heads")
 
 
+@final
 cdef class HeadTree:
     """The head tree and the heads, opened for searching; keeps its arrays alive.
 

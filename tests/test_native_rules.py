@@ -47,6 +47,20 @@ def test_no_loop_takes_the_gil_back(source):
     assert not offending(source, r"\bwith\s+gil\b")
 
 
+def test_a_class_that_nobody_builds_on_is_final():
+    # Without it each call of a method within its own module goes through a table.
+    classes = [
+        found
+        for source in SOURCES
+        for found in re.findall(
+            r"^(@final\n)?cdef class (\w+)(?:\((\w+)\))?:", source.read_text(), re.MULTILINE
+        )
+    ]
+    bases = {base for _, _, base in classes}
+    assert classes
+    assert not [name for final, name, _ in classes if not final and name not in bases]
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_every_native_module_says_its_types(name):
     stub = ast.parse((CEXT / f"{name}.pyi").read_text())
