@@ -25,9 +25,9 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels, ls_codes
-from longspan.cext.layout cimport coded_bytes, padded
 from longspan.cext.mapped cimport Rows
 from longspan.cext.pages cimport ls_major_faults
+from longspan.cext.posting cimport coded_bytes, padded
 from longspan.cext.postings cimport COSINE, Batch, Postings, Wave
 from longspan.cext.room cimport ls_plus, ls_room, ls_times
 from longspan.cext.topk cimport (

@@ -1,6 +1,6 @@
 """Make codes: turn vectors, find the points that name them, and give the points back.
 
-Numbers of a code's book are explained in kernel_codes.h, records in layout.pxd.
+Numbers of a code's book are explained in kernel_codes.h, records in posting.pxd.
 """
 
 from libc.math cimport sqrtf
@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t
 from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels
-from longspan.cext.layout cimport SCALARS_1, SCALARS_2
+from longspan.cext.posting cimport SCALARS_1, SCALARS_2
 from longspan.cext.room cimport ls_room
 
 GROUP, POINTS = LS_GROUP, LS_POINTS  # dimensions that a byte of a code covers, its values

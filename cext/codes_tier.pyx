@@ -9,11 +9,11 @@ from libc.string cimport memcpy
 
 from longspan.cext.coded cimport CodedPostings, Scratch, survivors_of
 from longspan.cext.kernels cimport LS_POINTS, kernels, ls_codes, ls_half
-from longspan.cext.layout cimport SCALARS_1, SCALARS_2
 from longspan.cext.pool cimport (
     ls_candidate, ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room,
     ls_pool_order, ls_pool_thin,
 )
+from longspan.cext.posting cimport SCALARS_1, SCALARS_2
 from longspan.cext.postings cimport Batch, Wave
 from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.topk cimport LS_NOBODY

@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from longspan.cext.coded cimport CodedPostings, Scratch, survivors_of
 from longspan.cext.kernels cimport kernels, ls_codes
-from longspan.cext.layout cimport copies_at
+from longspan.cext.posting cimport copies_at
 from longspan.cext.postings cimport COSINE, IP, L2, Batch, Wave, whole_pages
 from longspan.cext.room cimport ls_room
 from longspan.cext.topk cimport (

@@ -1,13 +1,9 @@
-"""Encode the entries of a posting, raw or coded, into its bytes, and decode them again."""
+"""The bytes of a posting, raw or coded: its entries are encoded, and decoded again."""
 
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
 import numpy as np
-
-from longspan.cext.layout cimport (
-    SCALARS_1, coded_bytes, copies_at, inverses_at, numbers_at, padded, posting_bytes, records_at,
-)
 
 
 def size(size_t count, size_t row_bytes, bint cosine):

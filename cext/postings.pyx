@@ -10,8 +10,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
-from longspan.cext.layout cimport inverses_at, numbers_at, posting_bytes
 from longspan.cext.pages cimport Asked, Checks, ls_major_faults
+from longspan.cext.posting cimport inverses_at, numbers_at, posting_bytes
 from longspan.cext.room cimport ls_room
 from longspan.cext.topk cimport (
     ls_next_within, ls_topk, ls_topk_clear, ls_topk_push_once, ls_topk_sort,

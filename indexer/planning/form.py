@@ -14,7 +14,7 @@ NUMBER = 4  # bytes of a row number
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the postings of one index are laid out (longspan.cext.layout).
+    """How the postings of one index are laid out (longspan.cext.posting).
 
     row_bytes  of a vector
     cosine     whether its inverse norm is stored too

@@ -186,7 +186,7 @@ def addends(
 
 
 def encode(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> tuple[Bytes, Bytes]:
-    """Return the records of both tiers, as longspan.cext.layout has them.
+    """Return the records of both tiers, as longspan.cext.posting has them.
 
     lifted   (n, width)  vectors in the head space
     heads    (n, width)  the nearest head of each, as stored
