@@ -17,6 +17,7 @@ from longspan.service.catalog.catalog import Catalog
 from longspan.service.http import routes
 from longspan.service.http.middleware.head import Head
 from longspan.service.http.middleware.request_id import RequestId
+from longspan.service.http.middleware.unread import Unread
 from longspan.service.http.routes.serving import Serving
 from longspan.service.http.schedule.intake import Intake
 from longspan.service.http.schedule.queue import Admission
@@ -33,7 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("longspan"),
         description="Nearest-neighbour search. Errors are application/problem+json (RFC 9457).",
         lifespan=partial(_lifespan, settings or read_settings()),
-        middleware=[Middleware(RequestId), Middleware(Head)],
+        middleware=[Middleware(Unread), Middleware(RequestId), Middleware(Head)],
         exception_handlers=problems.HANDLERS,
         redirect_slashes=False,
         docs_url=None,  # a page from other machines: blank in a closed network

@@ -17,6 +17,7 @@ from longspan.indexer.store import tiers
 from longspan.indexer.store.access import access
 from longspan.indexer.store.manifest import Manifest
 from longspan.service.http import log
+from longspan.service.http.protocol import Protocol
 from longspan.service.http.settings import PREFIX, by_name, checked_name, read_settings
 from longspan.service.search.index import check_files
 from longspan.service.search.memory import default_limit, divide
@@ -82,7 +83,7 @@ def configured(host: str, port: int, workers: int, grace: int) -> uvicorn.Config
         port=port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=log.CONFIG,
