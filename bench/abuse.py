@@ -5,6 +5,8 @@ Starts `longspan serve` with one worker and a memory limit on a free port, and l
     stall   send most of a large body and then nothing
     flood   post JSON that is far too large
     fill    post batches of JSON as large as the index allows
+    hits    ask for as many hits as one request may have
+    pieces  send a body in pieces of a byte each
 
 while others ask single queries, and `/livez` is asked every 5 ms by a process of its own. Prints a
 JSON line for each: how `/livez` and the others fared, what the clients got, and the most memory
@@ -33,7 +35,8 @@ from longspan.service import Index
 
 STALLING = 64  # clients
 LARGE = 32 << 20  # bytes of their bodies, and of JSON that is too large
-FLOODS, FILLS = 200, 40  # posts
+FLOODS, FILLS, HITS = 200, 40, 10  # posts
+PIECES = 1 << 18  # of a body
 HOST = "127.0.0.1"
 
 
@@ -46,7 +49,7 @@ def main() -> None:
     args = parser.parse_args()
     with Index.open(args.index, codes=False) as index:
         shape = index.dim, index.dtype
-    for kind in (quiet, stall, flood, fill):
+    for kind in (quiet, stall, flood, fill, hits, pieces):
         flags, settings = ("--memory", args.memory), {"MAX_BODIES": str(args.bodies)}
         with server(args.index, *flags, **settings) as (url, process):
             time.sleep(2)  # codes come into memory
@@ -59,14 +62,16 @@ def measured(
 ) -> dict[str, Any]:
     """Return how a server and the others fare while clients of a kind are at it."""
     spawn, end = multiprocessing.get_context("spawn"), Event()
-    queue, over = spawn.Queue(), spawn.Event()
-    prober = spawn.Process(target=probe, args=(port, over, queue))
+    queue, over, begun = spawn.Queue(), spawn.Event(), spawn.Event()
+    prober = spawn.Process(target=probe, args=(port, begun, over, queue))
     prober.start()
+    begun.wait()
     with ThreadPoolExecutor(2) as pool:
         others = pool.submit(ask, port, np.ones(dim, dtype).tobytes(), end)
         memory = pool.submit(most_memory, process, end)
         time.sleep(1)
         answers = kind(port, dim)
+        time.sleep(1)
         end.set()
         over.set()
         live, asked = queue.get(), others.result()
@@ -82,9 +87,10 @@ def measured(
     }
 
 
-def probe(port: int, over: Any, queue: Any) -> None:
+def probe(port: int, begun: Any, over: Any, queue: Any) -> None:
     """Ask /livez over and over; put the milliseconds of each answer into the queue."""
     connection, took = http.client.HTTPConnection(HOST, port), []
+    begun.set()
     while not over.is_set():
         start = time.perf_counter()
         connection.request("GET", "/livez")
@@ -147,6 +153,33 @@ def fill(port: int, dim: int) -> Counter[Any]:
     body = json.dumps({"vectors": rows, "k": 1, "params": {"probes": 1}}).encode()
     with ThreadPoolExecutor(4) as pool:
         return Counter(pool.map(lambda _: post(port, "search/batch", body, True), range(FILLS)))
+
+
+def hits(port: int, dim: int) -> Counter[Any]:
+    """Ask for the most hits of one request, over and over."""
+    rows = np.random.default_rng(0).uniform(0, 100, (262, dim)).tolist()
+    bodies = [
+        json.dumps({"vectors": rows, "k": 1000, "format": form}).encode()
+        for form in ("rows", "columns")
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        posted = pool.map(lambda body: post(port, "search/batch", body, True), bodies * HITS)
+        return Counter(posted)
+
+
+def pieces(port: int, dim: int) -> Counter[Any]:
+    """Send bodies in pieces of a byte, as fast as they are taken."""
+    head = "POST /v1/indexes/x/search/batch HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
+    head += "content-type: application/octet-stream\r\n\r\n"
+
+    def one(_: int) -> Any:
+        with socket.create_connection((HOST, port), timeout=10) as connection:
+            with suppress(OSError):
+                connection.sendall(head.encode() + b"1\r\n\0\r\n" * PIECES)
+            return status_of(connection)
+
+    with ThreadPoolExecutor(16) as pool:
+        return Counter(pool.map(one, range(16)))
 
 
 def post(port: int, path: str, body: bytes, as_json: bool = False) -> Any:

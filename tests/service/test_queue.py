@@ -34,8 +34,7 @@ def answered(calls: Sequence[Call], hand_over: Any) -> None:
 
 async def ask(queue: Any, *calls: Call) -> list[Any]:
     async def one(call: Call) -> Any:
-        with queue.place():
-            return await queue.run(call)
+        return await queue.run(call)
 
     return await asyncio.gather(*map(one, calls), return_exceptions=True)
 
@@ -126,8 +125,7 @@ def test_replies_come_before_the_rest_of_their_company_is_done() -> None:
 
     async def run() -> list[Any]:
         queue = admission(perform, threads=1)
-        with queue.place():
-            first = await asyncio.wait_for(queue.run(Call("a")), 10)
+        first = await asyncio.wait_for(queue.run(Call("a")), 10)
         gate.set()
         return [first]
 

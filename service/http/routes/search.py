@@ -28,7 +28,8 @@ async def _answer(name: str, request: Request, *, many: bool) -> Response:
     media, accept = media_of(request.headers)
     limits = serving.limits_of(index)
     query = request.scope["query_string"].decode("latin-1")
-    with serving.admission.place(), serving.intake.body() as body:  # before anything is read
+    serving.admission.check()
+    with serving.intake.body() as body:
         read = await body.read(request, limits.body(media))
         call = Call(
             name, index, limits, many, read, media, accept, query, perf_counter(), len(read) > SMALL

@@ -7,8 +7,7 @@ in a millisecond what would otherwise be a timeout.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
 from starlette.requests import ClientDisconnect
@@ -53,16 +52,15 @@ class Admission:
         self._threads, self._room = threads, threads + queue
         self._waiting: deque[Waiting] = deque()
         self._long: deque[Waiting] = deque()
-        self._inside = 0  # calls that are read, wait or run
+        self._inside = 0  # calls that wait or run
         self._busy = 0  # threads
         self._busy_long = 0  # those of them that perform a long call
         self._passed = 0  # times that a thread was sent and a long call waited on
         self._alarm: asyncio.TimerHandle | None = None
         self._closed = False
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Keep a place inside while a body is read and its call performed; refuse where none is."""
+    def check(self) -> None:
+        """Refuse what would find no place inside, before its body is read."""
         if self._closed:
             raise _stopping()
         if self._inside >= self._room:
@@ -71,20 +69,21 @@ class Admission:
                 f"{self._inside} searches run or wait, the most that this server takes",
                 headers={"Retry-After": "1"},
             )
-        self._inside += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
 
     async def run(self, call: Call, left: Left | None = None) -> Reply:
-        """Return the reply to a call that has its place.
+        """Return the reply to a call, whose body is there; refuse it where there is no place.
 
         left  ends when the client has left: a call that takes long is then dropped while it waits,
               and ClientDisconnect raised
         """
-        if self._closed:
-            raise _stopping()
+        self.check()
+        self._inside += 1
+        try:
+            return await self._outcome(call, left)
+        finally:
+            self._inside -= 1
+
+    async def _outcome(self, call: Call, left: Left | None) -> Reply:
         loop = asyncio.get_running_loop()
         waiting = Waiting(call, loop.create_future(), left)
         if call.is_long:
