@@ -7,11 +7,13 @@
     │   ├── BadQuery            a search asks for what the index cannot answer
     │   │   └── IndexClosed     it was closed
     │   ├── BadIndex            the directory is no longspan index, or of another version or kind
+    │   ├── UnknownIndex        a server has no index of this name
     │   ├── IndexExists         the output is already there
     │   ├── CannotResume        the build that was cut off was of something else
     │   └── BuildCutOff         a build that was cut off is there, and no word on what becomes of it
     ├── DamagedIndex            a checksum, a size or a count disagrees with the manifest
     ├── DamagedBuild            a file that a build has left for itself cannot be read back
+    ├── NotReady                an index of a server is not open, yet or any more; ask again
     ├── NoAccess (OSError)      the system does not give a file of an index or a build
     └── DoesNotFit (OSError)    the memory budget or the disk is too small
 
@@ -55,6 +57,10 @@ class BadIndex(BadInput):
     """The directory is no longspan index, or one of another version or kind than is wanted."""
 
 
+class UnknownIndex(BadInput):
+    """A server has no index of this name."""
+
+
 class IndexExists(BadInput):
     """The output is already there."""
 
@@ -71,6 +77,10 @@ class DamagedIndex(LongspanError):  # noqa: N818
     """A checksum, a size or a count disagrees with the manifest."""
 
     exit_code = 3
+
+
+class NotReady(LongspanError):  # noqa: N818
+    """An index of a server is not open, yet or any more; to be asked again."""
 
 
 class NoAccess(LongspanError, OSError):  # noqa: N818

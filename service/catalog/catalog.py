@@ -14,9 +14,8 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Literal
 
-from longspan.indexer.errors import LongspanError
+from longspan.indexer.errors import LongspanError, NotReady, UnknownIndex
 from longspan.service.catalog.files import Files
-from longspan.service.http.wire.problems import Refused
 from longspan.service.search import memory
 from longspan.service.search.index import Index
 
@@ -155,13 +154,13 @@ class Catalog:
             _log.info("index %s has %s in memory, %s", name, better.resident, how)
 
     def get(self, name: str) -> Index:
-        """Return an open index; refuse an unknown name, and one that is not open."""
+        """Return an open index; UnknownIndex for an unknown name, NotReady for one not open."""
         entry = self._entries.get(name)
         if entry is None:
-            raise Refused("unknown_index", f"{name}: no such index, GET /v1/indexes lists them")
+            raise UnknownIndex(f"{name}: no such index")
         index = entry.index
         if index is None:
-            raise Refused("not_ready", _why_not(name, entry), headers={"Retry-After": "1"})
+            raise NotReady(_why_not(name, entry))
         return index
 
     def __iter__(self) -> Iterator[tuple[str, Status, Index | None]]:
@@ -169,16 +168,16 @@ class Catalog:
             yield name, entry.status, entry.index
 
     def check_ready(self, policy: Policy, name: str | None = None) -> None:
-        """Refuse unless the indexes are open: all of them, any, or the one that is named."""
+        """Raise NotReady unless the indexes are open: all of them, any, or the one named."""
         if self._stop.is_set():
-            raise Refused("not_ready", "the server is stopping", headers={"Retry-After": "1"})
+            raise NotReady("the server is stopping")
         if name is not None:
             self.get(name)
             return
         waiting = {name: entry for name, entry in self._entries.items() if not entry.index}
         if waiting and not (policy == "any" and len(waiting) < len(self._entries)):
             why = "; ".join(_why_not(name, entry) for name, entry in waiting.items())
-            raise Refused("not_ready", why, headers={"Retry-After": "1"})
+            raise NotReady(why)
 
 
 def _fail(name: str, entry: Entry, error: Exception) -> None:

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from longspan.indexer.errors import BadQuery, DamagedIndex, IndexClosed
+from longspan.indexer.errors import BadQuery, DamagedIndex, IndexClosed, NotReady, UnknownIndex
 
 MEDIA_TYPE = "application/problem+json"
 _SHORT = 40  # characters of a wrong value that are shown
@@ -136,8 +136,10 @@ def _refusal(request: Request, error: Exception) -> Refused:
     match error:
         case Refused():
             return error
-        case IndexClosed():
+        case IndexClosed() | NotReady():
             return Refused("not_ready", str(error), headers={"Retry-After": "1"})
+        case UnknownIndex():
+            return Refused("unknown_index", f"{error}, GET /v1/indexes lists them")
         case BadQuery():
             return Refused("bad_query", str(error))
         case RequestValidationError():
@@ -165,6 +167,8 @@ HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(
         Refused,
         BadQuery,
         DamagedIndex,
+        NotReady,
+        UnknownIndex,
         ClientDisconnect,
         HTTPException,
         RequestValidationError,
