@@ -107,12 +107,16 @@ class PageSums:
         start = self._start[path]
         return self._sums[start : start + pages(path)]
 
-    def compare(self, name: str, data: NDArray[np.uint8]) -> None:
-        """Raise DamagedIndex unless the bytes of a file have their checksums."""
+    def compare(self, name: str, data: NDArray[np.uint8], before_each: Callable[[], None]) -> None:
+        """Raise DamagedIndex unless the bytes of a file have their checksums.
+
+        before_each  called before each MiB; what it raises ends the comparing
+        """
         wanted = self.of(name)
         if wanted is None:
             return
         for at in range(0, len(data), STEP):
+            before_each()
             found = compute(data[at : at + STEP])
             wrong = np.flatnonzero(found != wanted[at // PAGE :][: len(found)])
             if len(wrong):

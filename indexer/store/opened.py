@@ -1,5 +1,6 @@
 """The parts of an index that a search runs on, opened from its files."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,10 +73,13 @@ class Parts:
         names = (FIRST, SECOND)[:tier]
         return [map_array(self.directory / name, np.uint8, ndim=2) for name in names]
 
-    def check_codes(self, codes: list[NDArray[np.uint8]]) -> None:
-        """Raise DamagedIndex unless the codes of a tier have their checksums."""
+    def check_codes(self, codes: list[NDArray[np.uint8]], before_each: Callable[[], None]) -> None:
+        """Raise DamagedIndex unless the codes of a tier have their checksums.
+
+        before_each  called before each MiB; what it raises ends the comparing
+        """
         for name, array in zip((FIRST, SECOND), codes, strict=False):
-            self.sums.compare(name, mapped_file(array))
+            self.sums.compare(name, mapped_file(array), before_each)
 
     def postings(self, codes: list[NDArray[np.uint8]]) -> Postings:
         """Return the postings, opened for searching with the codes of a tier."""

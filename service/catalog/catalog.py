@@ -1,16 +1,17 @@
 """The indexes of one server process, by name: opened, promoted, watched and tried again.
 
-A thread of its own does that, so that a server answers `/livez` from its first moment and searches
-as soon as heads are in memory: each index is opened with these alone, and opened once more with as
+Threads of its own do that, so that a server answers `/livez` from its first moment and searches as
+soon as heads are in memory: each index is opened with these alone, and opened once more with as
 many codes as its share of the memory holds, while the first one answers. One that fails is tried
-again, later and later; one whose files shrink, which would end the process, is closed.
+again, later and later; one whose files shrink, which would end the process, is closed. Nothing of
+this waits for anything else of it: a disk may be slow, or hang.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Literal
 
@@ -64,16 +65,26 @@ class Catalog:
     """Indexes by name.
 
     memory  bytes that all of them may keep in memory; default: a quarter of what is free now
+    shares  bytes of each by name, where somebody has divided them for several processes; default:
+            they are divided here, as the indexes are opened
     """
 
-    def __init__(self, paths: Mapping[str, Path], memory: int | None = None) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, Path],
+        memory: int | None = None,
+        shares: Mapping[str, int] | None = None,
+    ) -> None:
         self._entries = {name: Entry(Path(path)) for name, path in paths.items()}
-        self._memory = memory
+        self._memory, self._shares = memory, shares or {}
         self._stop = Event()
+        self._lock = Lock()  # held to put another index in the place of one
+        self._promoting: Thread | None = None
 
     def start(self) -> None:
-        """Begin to open the indexes, in a thread that nobody waits for."""
-        Thread(target=self._keep, name="catalog", daemon=True).start()
+        """Begin to open the indexes, in threads that nobody waits for."""
+        for task, name in ((self._keep, "catalog"), (self._watch, "watch")):
+            Thread(target=task, name=name, daemon=True).start()
 
     def stop(self) -> None:
         """Be ready no more, and open nothing more; what is open answers until it is closed."""
@@ -88,17 +99,38 @@ class Catalog:
             entry.index = None
 
     def _keep(self) -> None:
-        """Look after the indexes until the end: what the catalog's thread does."""
+        """Open the indexes, and take their codes into memory: what the catalog's thread does."""
         while not self._stop.is_set():
             for name, entry in self._entries.items():
-                if entry.index:
-                    _check_files(name, entry)
-                elif monotonic() >= entry.due and not entry.is_being_opened:
+                if entry.index is None and monotonic() >= entry.due and not entry.is_being_opened:
                     entry.opening = Thread(target=self._open, args=(name, entry), daemon=True)
                     entry.opening.start()
                     entry.opening.join(PATIENCE)
-            self._promote_all()
+            if self._new and not (self._promoting and self._promoting.is_alive()):
+                self._promoting = Thread(target=self._promote_all, name="promote", daemon=True)
+                self._promoting.start()
             self._stop.wait(TICK)
+
+    def _watch(self) -> None:
+        """Look at the files every now and then: what a second thread does."""
+        while not self._stop.wait(TICK):
+            for name, entry in self._entries.items():
+                self._check_files(name, entry)
+
+    def _check_files(self, name: str, entry: Entry) -> None:
+        """Close an index whose files have shrunk: reading behind their ends ends the process."""
+        index, files = entry.index, entry.files
+        if index and files and (shrunk := files.shrunk()) and self._replace(entry, index, None):
+            index.close()  # to searches that have it and have not begun
+            _fail(name, entry, LongspanError(f"{shrunk} was cut off while it was served"))
+
+    def _replace(self, entry: Entry, index: Index, by: Index | None) -> bool:
+        """Put another index, or none, in the place of one; say whether that was still there."""
+        with self._lock:
+            if entry.index is not index:
+                return False
+            entry.index = by
+        return True
 
     def _open(self, name: str, entry: Entry) -> None:
         """Open an index with its heads alone; note why when that fails."""
@@ -117,41 +149,51 @@ class Catalog:
         _log.info("index %s is open: %s vectors of %s dims", name, f"{index.n:,}", index.dim)
 
     @property
-    def _used(self) -> int:
-        """Bytes that the open indexes keep in memory."""
-        return sum(one.index.budget.bytes for one in self._entries.values() if one.index)
-
-    def _promote_all(self) -> None:
-        """Take the codes of indexes that were opened into memory, as far as that goes."""
-        new = {
+    def _new(self) -> dict[str, Sequence[int]]:
+        """Bytes with each tier of the indexes that were opened, and had no codes offered since."""
+        return {
             name: entry.index.budget.sizes
             for name, entry in self._entries.items()
             if entry.index and not entry.promoted
         }
-        if not new:
-            return
-        heads = sum(sizes[0] for sizes in new.values())
-        if self._memory is None:
-            self._memory = memory.default_limit(heads)
-        shares = memory.divide(new, max(self._memory - self._used, 0) + heads)
+
+    def _promote_all(self) -> None:
+        """Take the codes of indexes that were opened into memory, as far as that goes."""
+        new = self._new
+        shares = {name: max(self._shares.get(name, 0), sizes[0]) for name, sizes in new.items()}
+        if not self._shares:
+            shares = self._divide(new)
         for name, share in shares.items():
             self._promote(name, self._entries[name], share)
 
+    def _divide(self, new: Mapping[str, Sequence[int]]) -> dict[str, int]:
+        """Return the shares of indexes in what others have left of the memory."""
+        heads = sum(sizes[0] for sizes in new.values())
+        if self._memory is None:
+            self._memory = memory.default_limit(heads)
+        open_now = [entry.index for entry in self._entries.values() if entry.index]
+        left = self._memory - sum(index.budget.bytes for index in open_now)
+        return memory.divide(new, max(left, 0) + heads)
+
     def _promote(self, name: str, entry: Entry, share: int) -> None:
-        if not entry.index or self._stop.is_set():
+        index = entry.index
+        if not index or self._stop.is_set():
             return
         entry.promoted = True
         try:
-            better = entry.index.promoted(share, lambda: not self._stop.is_set())
+            better = index.promoted(share, lambda: entry.index is index and not self._stop.is_set())
         except memory.Stopped:
             return
         except Exception as exc:  # it answers all the same
             _log.error("index %s keeps its heads alone in memory: %s", name, exc)
             return
-        if better is not entry.index:
-            entry.index = better
-            how = "locked" if better.locked else "not locked: the system did not allow it"
-            _log.info("index %s has %s in memory, %s", name, better.resident, how)
+        if better is index:
+            return
+        if not self._replace(entry, index, better):
+            better.close()
+            return
+        how = "locked" if better.locked else "not locked: the system did not allow it"
+        _log.info("index %s has %s in memory, %s", name, better.resident, how)
 
     def get(self, name: str) -> Index:
         """Return an open index; UnknownIndex for an unknown name, NotReady for one not open."""
@@ -190,14 +232,6 @@ def _fail(name: str, entry: Entry, error: Exception) -> None:
         problem = problem.replace(path, name)
     entry.problem = f"cannot be opened: {problem}"
     entry.due, entry.wait = monotonic() + entry.wait, min(2 * entry.wait, LONGEST_WAIT)
-
-
-def _check_files(name: str, entry: Entry) -> None:
-    """Close an index whose files have shrunk: reading behind their ends would end the process."""
-    if entry.index and entry.files and (shrunk := entry.files.shrunk()):
-        entry.index.close()
-        entry.index = None
-        _fail(name, entry, LongspanError(f"{shrunk} was cut off while it was served"))
 
 
 def _why_not(name: str, entry: Entry) -> str:

@@ -1,6 +1,7 @@
 """An index that is open for searching. `search` is all that a user needs."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Self
@@ -180,8 +181,7 @@ class Index:
     @property
     def damaged(self) -> list[str]:
         """What searches found not to have its checksum, such as `posting 12`; they got an error."""
-        opened = self._held()
-        return sorted(opened.postings.checks.damaged | opened.parts.ids.checks.damaged)
+        return sorted(set[str]().union(*self._held().damaged))
 
     @property
     def resident(self) -> str:
@@ -242,8 +242,11 @@ class Index:
         chosen = memory.choose(self.path, self.manifest, memory_limit)
         if chosen.tier == self.tier:
             return self
+        held = self._held()
         with access(self.path):
-            return Index(open_files(self.path, self.manifest, chosen.tier, True, wanted), chosen)
+            better = open_files(self.path, self.manifest, chosen.tier, True, wanted)
+        # What searches have found on the one, and those under way may still find, is damaged.
+        return Index(replace(better, damaged=better.damaged + held.damaged), chosen)
 
     def lease(self) -> "Index":
         """Return this index under a handle of its own, open until that one is closed or gone."""

@@ -110,11 +110,21 @@ class Stopped(Exception):  # noqa: N818  nothing went wrong
     """Reading into memory was given up, because it is not wanted any more."""
 
 
-def hold(codes: list[NDArray[Any]], lock: bool, wanted: Callable[[], bool] = lambda: True) -> bool:
+def unless_stopped(wanted: Callable[[], bool]) -> Callable[[], None]:
+    """Return what raises Stopped as soon as something is wanted no more."""
+
+    def check() -> None:
+        if not wanted():
+            raise Stopped
+
+    return check
+
+
+def hold(codes: list[NDArray[Any]], lock: bool, before_each: Callable[[], None]) -> bool:
     """Read mapped arrays into memory; return whether they are locked there.
 
-    lock    ask the system to lock them
-    wanted  asked between pieces; Stopped as soon as it says no
+    lock         ask the system to lock them
+    before_each  called before each piece; what it raises ends the reading
     The GIL is given away meanwhile: all of it may take minutes.
     """
     locked = lock
@@ -122,8 +132,7 @@ def hold(codes: list[NDArray[Any]], lock: bool, wanted: Callable[[], bool] = lam
         start = array.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
         end = array.ctypes.data + array.nbytes
         for at in range(start, end, PIECE):
-            if not wanted():
-                raise Stopped
+            before_each()
             size = min(PIECE, end - at)
             populate(at, size)
             locked = locked and libc.mlock(ctypes.c_void_p(at), ctypes.c_size_t(size)) == 0

@@ -57,6 +57,7 @@ class Opened:
     law      of pruning, at the tier
     effort   (k, recall, probes, beam, depth) -> what is done for each query
     payload  None when the index has none
+    damaged  what searches found not to have its checksum, in sets that grow
     """
 
     path: Path
@@ -70,6 +71,7 @@ class Opened:
     searcher: Searcher
     payload: Payload | None
     effort: Callable[..., Effort]
+    damaged: tuple[set[str], ...]
 
 
 def open_files(
@@ -88,11 +90,12 @@ def open_files(
     codec = Codec.load(path, manifest.codec) if is_coded(manifest) else None
     parts = Parts(path, space, heads, codec, manifest.shards)
     codes = parts.codes(tier)
-    locked = memory.hold(codes, lock, wanted)
-    parts.check_codes(codes)
+    check = memory.unless_stopped(wanted)
+    locked = memory.hold(codes, lock, check)
+    parts.check_codes(codes, check)
     calibration = Calibration.from_dict(manifest.calibration)
     law = calibration.tiers[tier].law
-    postings = parts.postings(codes)
+    postings, ids = parts.postings(codes), parts.ids
     return Opened(
         path=path,
         manifest=manifest,
@@ -105,6 +108,7 @@ def open_files(
         searcher=parts.searcher(postings, law),
         payload=Payload(path, manifest.n) if payload.is_in(manifest) else None,
         effort=lru_cache(SETTLED)(partial(effort, calibration, tier, heads.levels, manifest.n)),
+        damaged=(postings.checks.damaged, ids.checks.damaged),
     )
 
 

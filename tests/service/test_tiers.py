@@ -302,4 +302,4 @@ def test_codes_whose_file_was_cut_off_are_refused_and_do_not_end_the_process(
     codes = np.memmap(tmp_path / "codes", np.uint8, "r")
     os.truncate(tmp_path / "codes", 1 << 12)
     with pytest.raises(DamagedIndex, match="cut off"):
-        memory.hold([codes], lock=False)
+        memory.hold([codes], lock=False, before_each=lambda: None)
