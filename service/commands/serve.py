@@ -11,7 +11,13 @@ HOST, PORT = "127.0.0.1", 8000
 
 @click.command()
 @click.argument("indexes", metavar="[NAME=]INDEX...", nargs=-1, required=True)
-@click.option("--host", default=HOST, show_default=True, help="0.0.0.0: every interface.")
+@click.option(
+    "--host",
+    type=flags.NAME,
+    default=HOST,
+    show_default=True,
+    help="0.0.0.0: every interface.",
+)
 @click.option("--port", metavar="N", type=flags.Number(0, 65535), default=PORT, show_default=True)
 @click.option(
     "--workers",

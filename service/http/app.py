@@ -53,7 +53,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     Told to stop, it is not ready any more, and bodies that are still coming get a moment; in the
     end nothing is waited for.
     """
-    catalog = Catalog(settings.indexes, settings.memory)
+    catalog = Catalog(settings.indexes, settings.memory, settings.shares)
     admission = Admission(perform, settings.threads, settings.queue)
     intake = Intake(settings.max_bodies, settings.body_seconds)
     app.state.serving = Serving(settings, catalog, admission, intake)

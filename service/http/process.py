@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from longspan.indexer.errors import LongspanError
+from longspan.indexer.errors import BadConfig, LongspanError
 from longspan.indexer.store import tiers
 from longspan.indexer.store.access import access
 from longspan.indexer.store.manifest import Manifest
@@ -39,9 +39,11 @@ def serve(
 
     Requests under way are finished first. What is wrong with an index at first sight is an error
     here and not a worker that never gets ready: BadIndex, DamagedIndex for files that are missing
-    or have another size, DoesNotFit. BadConfig for a bad or doubled name, or a bad LONGSPAN_*
-    variable; LongspanError when the server cannot start, because its port is in use, say.
+    or have another size, DoesNotFit. BadConfig for a bad or doubled name, no host, or a bad
+    LONGSPAN_* variable; LongspanError when the server cannot start: its port is in use, say.
     """
+    if not host:
+        raise BadConfig("the host is empty, which would be every interface; want 0.0.0.0 for that")
     named = by_name(indexes)
     for name, path in named.items():
         checked_name(name, f"{name}={path}")
@@ -50,9 +52,9 @@ def serve(
         told["MEMORY"] = f"{memory}B"
     with environment(told):
         settings = read_settings()
-        total = memory_for(named, settings.memory)
+        shares = shares_of(named, settings.memory)
         config = configured(host, port, workers, settings.grace)
-        with environment({"MEMORY": f"{total}B"}), bound(config) as listening:
+        with environment({"SHARES": json.dumps(shares)}), bound(config) as listening:
             announce(f"http://{host}:{listening.getsockname()[1]}")
             if not run(config, listening):
                 raise LongspanError("the server did not start, the messages above say why")
@@ -126,8 +128,10 @@ def run(config: uvicorn.Config, listening: socket) -> bool:
         signal.signal(signal.SIGTERM, before)
 
 
-def memory_for(paths: Mapping[str, Path], limit: int | None) -> int:
-    """Return the bytes that indexes may keep in memory together, after a first look at them.
+def shares_of(paths: Mapping[str, Path], limit: int | None) -> dict[str, int]:
+    """Return the bytes that each index may keep in memory, after a first look at them.
+
+    limit  bytes of all together; default: a quarter of what is free
 
     BadIndex, DamagedIndex and DoesNotFit as far as they can be seen without reading the files.
     """
@@ -138,5 +142,4 @@ def memory_for(paths: Mapping[str, Path], limit: int | None) -> int:
             check_files(path, manifest, read=False)
         sizes[name] = tiers.sizes(manifest)
     total = limit or default_limit(sum(each[0] for each in sizes.values()))
-    divide(sizes, total)
-    return total
+    return divide(sizes, total)

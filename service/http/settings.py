@@ -12,12 +12,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from longspan.indexer.bounds import MOST_BYTES
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.sizes import parse_size
 from longspan.service.search import cgroup
 
 PREFIX = "LONGSPAN_"
 OTHERS = ("LONGSPAN_SIMD",)  # read elsewhere
+_AS_JSON = {"indexes": 'list of "[NAME=]PATH"', "shares": "object of bytes by name"}
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 _log = logging.getLogger(__name__)
@@ -93,6 +95,11 @@ class Settings(BaseSettings):
         default=None,
         description="most of the indexes to keep in memory, such as `4GiB` (`serve --memory`)",
     )
+    shares: dict[str, Annotated[int, Field(ge=0, le=MOST_BYTES)]] | None = Field(
+        default=None,
+        description="bytes of each index by name, a JSON object, in place of `LONGSPAN_MEMORY`:"
+        " `serve` divides that once and tells its workers",
+    )
     ready: Literal["all", "any"] = Field(
         default="all", description="which indexes must be open for `/readyz` to pass: all, or any"
     )
@@ -138,9 +145,11 @@ def read_settings() -> Settings:
             _log.warning("%s is set, which nothing reads; is %s meant?", name, near[0])
     try:
         return Settings()  # type: ignore[call-arg]  # its fields come from the environment
-    except SettingsError as exc:  # only the indexes are parsed before pydantic sees them
-        found = os.environ[f"{PREFIX}INDEXES"]
-        raise BadConfig(f'{PREFIX}INDEXES: {found} is not a JSON list of "[NAME=]PATH"') from exc
+    except SettingsError as exc:  # of what is parsed before pydantic sees it, which it names
+        named = next(name for name in _AS_JSON if f'"{name}"' in str(exc))
+        variable = PREFIX + named.upper()
+        found = os.environ[variable]
+        raise BadConfig(f"{variable}: {found} is not a JSON {_AS_JSON[named]}") from exc
     except ValidationError as exc:
         wrong = exc.errors()[0]
         variable = PREFIX + str(wrong["loc"][0]).upper()

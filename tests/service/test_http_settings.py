@@ -52,6 +52,22 @@ def test_a_wrong_variable_is_named(
         read_settings()
 
 
+@pytest.mark.parametrize("value", ["", " ", "many", "nan", "inf", "{"])
+@pytest.mark.parametrize("name", [name.upper() for name in Settings.model_fields])
+def test_what_is_no_value_of_a_variable_is_refused_with_its_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("LONGSPAN_INDEXES", '["/data/x"]')
+    monkeypatch.setenv(f"LONGSPAN_{name}", value)
+    with pytest.raises(BadConfig, match=f"^LONGSPAN_{name}: "):
+        read_settings()
+
+
+def test_an_empty_host_is_not_every_interface(tiny_index: BuildIndex) -> None:
+    with pytest.raises(BadConfig, match="the host is empty"):
+        serve([("a", tiny_index())], "", 0, 1)
+
+
 def test_missing_indexes_are_named() -> None:
     with pytest.raises(BadConfig, match="LONGSPAN_INDEXES"):
         read_settings()
