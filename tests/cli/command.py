@@ -1,4 +1,4 @@
-"""Running `longspan` as its users do: a real process, its output and its exit code."""
+"""Running `longspan`: its output and its exit code."""
 
 import os
 import signal
@@ -15,8 +15,29 @@ LONGSPAN = [sys.executable, "-m", "longspan.service"]
 Done = subprocess.CompletedProcess[str]
 
 
-def longspan(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
-    """Run `longspan` to its end."""
+def longspan(*arguments: str | Path, cwd: Path | None = None) -> Done:
+    """Run the command line to its end, in this process.
+
+    Importing numpy and faiss anew would take most of the time. What the process itself does, its
+    streams, its signals, what it imports, is tested with `in_own_process`.
+    """
+    given = [*map(str, arguments)]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        with (
+            chdir(cwd or Path.cwd()),
+            redirect_stdout(StringIO()) as out,
+            redirect_stderr(StringIO()) as err,
+        ):
+            code = main(given)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return Done(given, code, out.getvalue(), err.getvalue())
+
+
+def in_own_process(*arguments: str | Path, cwd: Path | None = None, **environment: str) -> Done:
+    """Run `longspan` as its users do."""
     return subprocess.run(
         [*LONGSPAN, *map(str, arguments)],
         capture_output=True,
@@ -34,31 +55,10 @@ def succeeds(*arguments: str | Path, cwd: Path | None = None) -> Done:
 
 
 def refused(code: int, *arguments: str | Path, words: str, cwd: Path | None = None) -> None:
-    """Check that a command ends with this code, one error line with these words, and no data.
-
-    In this process: what is refused is refused before the work, and importing numpy and faiss
-    anew would take most of the time. In test_help.py there is one refusal of a process.
-    """
-    done = in_this_process(*arguments, cwd=cwd)
+    """Check that a command ends with this code, one error line with these words, and no data."""
+    done = longspan(*arguments, cwd=cwd)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     errors = [line for line in done.stderr.splitlines() if line.lower().startswith("error: ")]
     assert len(errors) == 1, done.stderr
     assert words in errors[0]
-
-
-def in_this_process(*arguments: str | Path, cwd: Path | None = None) -> Done:
-    """Run the command line as its process would."""
-    given = [*map(str, arguments)]
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        with (
-            chdir(cwd or Path.cwd()),
-            redirect_stdout(StringIO()) as out,
-            redirect_stderr(StringIO()) as err,
-        ):
-            code = main(given)
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    return Done(given, code, out.getvalue(), err.getvalue())

@@ -10,7 +10,7 @@ import numpy as np
 
 from longspan.indexer.config import BuildConfig
 from longspan.service.commands import main as command_line
-from tests.cli.command import longspan, succeeds
+from tests.cli.command import in_own_process, longspan, succeeds
 
 
 def test_every_verb_has_help_with_its_flags() -> None:
@@ -67,7 +67,7 @@ def test_no_verb_and_unknown_verbs_and_flags_are_usage_errors() -> None:
 def test_a_refusal_is_one_line_and_its_exit_code(tmp_path: Path) -> None:
     np.save(tmp_path / "base.npy", np.ones((5, 3), np.float32))
     for vectors, code in (("none.npy", 2), ("base.npy", 4)):
-        done = longspan("build", vectors, "index", "--memory", "1kB", cwd=tmp_path)
+        done = in_own_process("build", vectors, "index", "--memory", "1kB", cwd=tmp_path)
         assert (done.returncode, done.stdout) == (code, "")
         assert re.fullmatch(r"error: .+\n", done.stderr)
     assert [path.name for path in tmp_path.iterdir()] == ["base.npy"]

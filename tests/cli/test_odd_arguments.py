@@ -8,7 +8,7 @@ import pytest
 
 from longspan.indexer.commands import flags
 from longspan.service.commands.main import longspan as program
-from tests.cli.command import in_this_process
+from tests.cli.command import longspan
 
 ODD = ("", "nan", "-inf", "1e999", "9" * 400, str(2**70), "-1", "\udcff\udcfe", "a\nb", "x" * 5000)
 ASKED = {  # what a verb must have, of which nothing is there
@@ -33,7 +33,7 @@ def values_of(verb: str) -> list[click.Parameter]:
 
 def ends(arguments: list[str], folder: Path) -> None:
     """Check that a command is refused in one line, and that nothing is written."""
-    done = in_this_process(*arguments, cwd=folder)
+    done = longspan(*arguments, cwd=folder)
     assert done.returncode in (2, 3, 4), (arguments, done.stderr)
     assert "a fault of longspan" not in done.stderr, (arguments, done.stderr)
     errors = [line for line in done.stderr.splitlines() if line.lower().startswith("error: ")]
@@ -79,13 +79,13 @@ def test_serving_no_name_is_refused(tmp_path: Path) -> None:
 )
 def test_every_number_has_an_upper_bound(arguments: list[str], tmp_path: Path) -> None:
     verb, *more = arguments
-    done = in_this_process(verb, *ASKED.get(verb, ["none"]), *more, cwd=tmp_path)
+    done = longspan(verb, *ASKED.get(verb, ["none"]), *more, cwd=tmp_path)
     assert done.returncode == 2
     assert "is not in the range" in done.stderr or "is no number" in done.stderr
 
 
 def test_an_index_is_no_input_of_a_build(files: Path, tmp_path: Path) -> None:
-    done = in_this_process("build", files / "index", "new", cwd=tmp_path)
+    done = longspan("build", files / "index", "new", cwd=tmp_path)
     assert done.returncode == 2
     assert "`longspan merge`" in done.stderr
     assert np.load(files / "base.npy").ndim == 2

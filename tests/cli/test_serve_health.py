@@ -4,17 +4,8 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from tests.cli.command import LONGSPAN, longspan, refused
-from tests.service.serving import free_port
-
-
-def wait_until_ready(url: str) -> None:
-    for _ in range(100):
-        if longspan("health", url).returncode == 0:
-            return
-    pytest.fail(f"{url} did not get ready")
+from tests.service.serving import free_port, wait_until
 
 
 def test_a_server_that_is_not_there_is_not_ready() -> None:
@@ -29,8 +20,10 @@ def test_an_index_is_served_under_its_name_until_the_server_is_told_to_stop(file
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         record = json.loads(process.stdout.readline())
-        wait_until_ready(record["url"])
-        process.terminate()
+        try:
+            wait_until(lambda: longspan("health", record["url"]).returncode == 0)
+        finally:
+            process.terminate()
     assert record["url"] == f"http://127.0.0.1:{port}"
     assert record["indexes"] == {"prod": f"{files}/index"}
     assert process.returncode in (0, 143)

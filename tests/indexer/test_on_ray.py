@@ -26,7 +26,7 @@ from longspan.indexer.running.job import Job
 from longspan.indexer.stages import cluster, pack
 from longspan.indexer.store.manifest import NAME as MANIFEST
 from tests.builds import content, cut_off
-from tests.cli.command import longspan
+from tests.cli.command import in_own_process
 from tests.data import clusters
 from tests.indexer.test_stages import job_for
 from tests.inputs import parquet
@@ -91,8 +91,10 @@ def test_the_command_builds_on_a_cluster_what_it_builds_on_threads(
 ) -> None:
     wanted = ("build", "base.npy", "--codec", "pq", "--calibration", "30", "--threads", "2")
     done = [
-        longspan(*wanted, "threads", cwd=base.parent),
-        longspan(*wanted, "ray", "--executor", "ray", "--address", nodes.address, cwd=base.parent),
+        in_own_process(*wanted, "threads", cwd=base.parent),
+        in_own_process(
+            *wanted, "ray", "--executor", "ray", "--address", nodes.address, cwd=base.parent
+        ),
     ]
     stages = [re.findall("^(.+?): ", one.stderr, re.MULTILINE) for one in done]
     assert stages[0] == stages[1], done[1].stderr

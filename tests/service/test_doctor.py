@@ -26,7 +26,7 @@ from longspan.service.tools.doctor.text import lines
 from longspan.service.tools.forecast import expected
 from longspan.service.tools.measured import measured
 from longspan.service.tools.pagecache import resident_bytes
-from tests.cli.command import LONGSPAN, longspan
+from tests.cli.command import LONGSPAN, in_own_process, longspan
 
 GOOD = Machine(
     cpu="", features=["avx2"], kernels=["avx2", "plain"], active="avx2", forced=None, cores=4,
@@ -206,7 +206,7 @@ def test_a_place_without_room_ends_with_3() -> None:
 
 
 def test_unknown_kernels_end_with_3() -> None:
-    done = longspan("doctor", "/proc", LONGSPAN_SIMD="mmx")
+    done = in_own_process("doctor", "/proc", LONGSPAN_SIMD="mmx")
     assert done.returncode == 3
     assert "unusable: SIMD level 'mmx' is not available" in done.stdout
 
