@@ -23,7 +23,6 @@ from longspan.indexer.tools.exhaustive import CHUNK_BYTES, SCORED_AT_ONCE
 PROGRAM = 36 << 20  # interpreter, libraries, and what their allocators keep,
 AT_REST = 30 << 20  # ... of it before a build begins
 NOTED = 6 << 10  # of the files of a part: their names, until they are safe on the disk
-LARGEST = 1.3  # a part over the mean one, as long as it is not known
 MANY = 1 << 32  # units
 INT, FLOAT, LONG, DOUBLE = 4, 4, 8, 8
 RECORD = 24  # of a posting in the directory
@@ -319,7 +318,7 @@ def needs(
     objects  whether every vector has one, its payload
     held     bytes that the caller has in this process besides
     """
-    part = largest or min(shape.n, ceil(LARGEST * shape.n / shape.parts))
+    part = largest or min(shape.n, ceil(portions.LARGEST * shape.n / shape.parts))
     build = Build(shape, queries, part, stored or part * shape.config.max_copies)
     left_out = set() if shape.form.groups else OF_CODES
     left_out |= set() if objects else {"payload"}

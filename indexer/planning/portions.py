@@ -2,6 +2,8 @@
 
 TRAIN = 256  # vectors a centre that its training sees at most, as in faiss
 ROUNDS = 8  # of balanced k-means
+LARGEST = 1.3  # a part over the mean one, where the vectors let themselves be cut so evenly
+SPREADS = 24  # rounds of looking for the prices at which they do
 DISTANCES = 2 << 20  # of vectors and centres that are held at once: 8 MiB
 ROUTE = 2 << 20  # values of the vectors that are routed at once
 CHUNK = 32 << 20  # bytes of the input that are one unit,

@@ -1,8 +1,9 @@
 """Stage the vectors: cut the space into parts, and bring the vectors of each together on disk.
 
 The centres of the top level of the head tree are trained on a sample, and every vector goes to its
-nearest one. From here on a vector's number is its *slot* in the staged file, and a part, which is
-read in order, fits into memory whatever the input's size.
+nearest one; where that leaves parts uneven, to the one that is nearest with its price. From here on
+a vector's number is its *slot* in the staged file, and a part, which is read in order, fits into
+memory whatever the input's size.
 """
 
 from math import ceil
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from longspan.indexer.planning.portions import ROUTE, TRAIN
 from longspan.indexer.running.job import BOUNDS, STAGED, Job
 from longspan.indexer.running.progress import Progress
-from longspan.indexer.stages.balance import balanced_kmeans, cheapest
-from longspan.indexer.stages.work_files import ORIGIN, RUNS, TOP, labels_of
+from longspan.indexer.stages.balance import balanced_kmeans, cheapest, spread
+from longspan.indexer.stages.work_files import ORIGIN, PRICES, RUNS, TOP, labels_of
 from longspan.indexer.store.whole import bytes_of, naming, write_at
 from longspan.indexer.tools.writer import copy, writing
 
@@ -49,20 +50,30 @@ def share(job: Job, progress: Progress) -> None:
 
 
 def sample(job: Job) -> None:
-    """Write the centres of the parts, trained on a random sample."""
+    """Write the centres of the parts, trained on a random sample, and their prices for others."""
     rng = np.random.default_rng(job.config.seed)
-    vectors = job.input
-    count = min(job.n, TRAIN * job.parts)
-    rows = np.sort(rng.choice(job.n, count, replace=False))
-    sample = job.space.lift(vectors.gather(rows))
+    sample = drawn(job, rng)
     mean = sample.mean(axis=0)
     sample -= mean
-    job.save(TOP, balanced_kmeans(sample, job.parts, rng) + mean)
+    centres = balanced_kmeans(sample, job.parts, rng)
+    job.save(TOP, centres + mean)
+    if len(sample) < job.n:
+        del sample
+        sample = drawn(job, rng)
+        sample -= mean
+    job.save(PRICES, spread(sample, centres))
+
+
+def drawn(job: Job, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return random vectors in the head space, as many as the parts' centres are trained on."""
+    count = min(job.n, TRAIN * job.parts)
+    rows = np.sort(rng.choice(job.n, count, replace=False))
+    return job.space.lift(job.input.gather(rows))
 
 
 def route(job: Job, chunk: int) -> None:
     """Write the part of every vector of a unit of the input."""
-    vectors, top = job.input, np.asarray(job.load(TOP))
+    vectors, top, price = job.input, np.asarray(job.load(TOP)), np.asarray(job.load(PRICES))
     mean = top.mean(axis=0)
     centres = top - mean
     start, stop = rows_of(job, chunk)
@@ -72,7 +83,7 @@ def route(job: Job, chunk: int) -> None:
         to = min(at + step, stop)
         lifted = job.space.lift(vectors.rows(at, to))
         lifted -= mean
-        labels[at - start : to - start] = cheapest(lifted, centres)
+        labels[at - start : to - start] = cheapest(lifted, centres, price)
     vectors.release(start, stop)
     job.save(labels_of(chunk), labels)
 

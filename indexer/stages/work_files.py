@@ -7,6 +7,7 @@ the head space. A slot is the number of a staged vector, a row that of a vector 
     shared.npy           input's (n, dim)     an input that only one process staging     staging
                                               can read
     top.npy              f32     (p, width)   the centre of each part        staging     staging
+    prices.npy           f32     (p,)         what each adds to a distance   staging     staging
     labels-CHUNK.npy     u32     (c,)         the part of each vector        staging     staging
     bounds.npy           i64     (p + 1,)     the first slot of each part    staging     all
     runs.npy             i64     (chunks, p)  the first slot of a chunk's    staging     staging
@@ -46,7 +47,8 @@ the head space. A slot is the number of a staged vector, a row that of a vector 
                                               their true neighbours
 """  # noqa: E501  the lines of a table
 
-SHARED, TOP, RUNS, ORIGIN = "shared.npy", "top.npy", "runs.npy", "origin.npy"
+SHARED, TOP, PRICES = "shared.npy", "top.npy", "prices.npy"
+RUNS, ORIGIN = "runs.npy", "origin.npy"
 HEADS, TREE = "heads.npy", "tree.npz"
 PIECES = "pieces.npy"
 NAMES, ORDER, NUMBER, STARTS = "names.npy", "order.npy", "number.npy", "starts.npy"

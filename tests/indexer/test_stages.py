@@ -15,7 +15,7 @@ from longspan.indexer.planning.form import Form
 from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages import closure, cluster, entries, staging, work_files
-from longspan.indexer.stages.balance import balanced_kmeans, cheapest
+from longspan.indexer.stages.balance import balanced_kmeans, cheapest, spread
 from longspan.indexer.stages.tree import NOBODY, Tree, with_heads
 from longspan.indexer.store.space import HeadSpace
 from tests.data import clusters
@@ -71,6 +71,30 @@ def test_balance_makes_clusters_more_even_than_lloyd_alone() -> None:
     assert sizes.max() < 300
 
 
+def test_vectors_without_clusters_are_spread_over_all_parts() -> None:
+    rng = np.random.default_rng(3)
+    trained, others, rest = rng.uniform(-1, 1, (3, 4096, 256)).astype(np.float32)
+    centres = balanced_kmeans(trained, 16, rng)
+    without, spread_out = (
+        np.bincount(cheapest(rest, centres, price), minlength=16)
+        for price in (None, spread(others, centres))
+    )
+    assert without.max() > 4 * 256
+    assert spread_out.min() > 0.5 * 256
+    assert spread_out.max() < 1.5 * 256
+
+
+@pytest.mark.parametrize("equal", [100, 1000])
+def test_prices_of_equal_vectors_are_numbers_and_make_nothing_worse(equal: int) -> None:
+    vectors = np.random.default_rng(3).normal(size=(1000, 8)).astype(np.float32)
+    vectors[:equal] = 1
+    centres = balanced_kmeans(vectors, 10, np.random.default_rng(1))
+    price = spread(vectors, centres)
+    before, after = (np.bincount(cheapest(vectors, centres, p)).max() for p in (None, price))
+    assert np.isfinite(price).all()
+    assert after <= before
+
+
 def test_fewer_vectors_than_centres_are_the_centres() -> None:
     vectors = np.eye(3, dtype=np.float32)
     np.testing.assert_array_equal(balanced_kmeans(vectors, 5, np.random.default_rng(1)), vectors)
@@ -86,10 +110,10 @@ def test_staging_keeps_every_vector_with_its_number_and_equal_parts_together(
     base, origin = np.load(tmp_path / "base.npy"), job.load(work_files.ORIGIN)
     assert sorted(origin.tolist()) == list(range(job.n))
     np.testing.assert_array_equal(job.staged.rows(0, job.n), base[origin])
-    top = np.asarray(job.load(work_files.TOP))
+    top, price = (np.asarray(job.load(name)) for name in (work_files.TOP, work_files.PRICES))
     for part in job.filled:
         rows = base[origin[job.bounds[part] : job.bounds[part + 1]]]
-        assert (cheapest(rows - top.mean(axis=0), top - top.mean(axis=0)) == part).all()
+        assert (cheapest(rows - top.mean(axis=0), top - top.mean(axis=0), price) == part).all()
 
 
 def test_two_attempts_at_one_file_do_not_meet(tmp_path: Path) -> None:
