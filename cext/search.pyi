@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.mapped import Ids
+from longspan.cext.mapped import Files, Ids
 from longspan.cext.postings import Postings
 from longspan.cext.tree import HeadTree
 
@@ -28,6 +28,7 @@ class Searcher:
         ids: Ids,
         law: NDArray[np.float32],
         primary: NDArray[np.uint32],
+        files: Files | None = None,
     ) -> None: ...
     def search(
         self,

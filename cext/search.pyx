@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from longspan.cext.mapped cimport Ids
+from longspan.cext.mapped cimport Files, Ids
 from longspan.cext.postings cimport COSINE, IP, Batch, Postings
 from longspan.cext.prune cimport worth_reading
 from longspan.cext.room cimport ls_room, ls_times
@@ -80,6 +80,7 @@ cdef class Searcher:
     tree, postings, ids  opened; they fit each other, which the manifest's checksums vouch for
     law      (3,)  of pruning (longspan.cext.prune)
     primary  (h,)  primary vectors of each posting
+    files    that all of it is mapped from; None: nobody looks whether they shrink
     """
 
     cdef HeadTree tree
@@ -87,6 +88,7 @@ cdef class Searcher:
     cdef Ids ids
     cdef const float[::1] law
     cdef const uint32_t[::1] primary
+    cdef Files files
 
     def __init__(
         self,
@@ -95,6 +97,7 @@ cdef class Searcher:
         Ids ids not None,
         const float[::1] law,
         const uint32_t[::1] primary,
+        Files files=None,
     ):
         cdef size_t heads = tree.heads.shape[0]
         if <size_t>primary.shape[0] != heads or <size_t>postings.counts.shape[0] != heads:
@@ -104,7 +107,7 @@ cdef class Searcher:
         if law.shape[0] != 3 or law[0] > 0 or law[1] > 0:
             raise ValueError("the law of pruning must fall with rank and distance")
         self.tree, self.postings, self.ids = tree, postings, ids
-        self.law, self.primary = law, primary
+        self.law, self.primary, self.files = law, primary, files
 
     def search(
         self,
@@ -121,7 +124,8 @@ cdef class Searcher:
 
         returns  (heads scored, postings read, vectors and codes scored, bytes asked for, pages of
                  candidates alone, seconds for heads, seconds for the rest)
-        ValueError when shapes disagree, a posting or an id has not its checksum, or a row no id.
+        ValueError when shapes disagree, a file has shrunk, a posting or an id has not its checksum,
+        or a row no id.
         """
         cdef Py_ssize_t nq = queries.queries.shape[0]
         cdef Batch batch
@@ -203,6 +207,7 @@ cdef class Searcher:
         cdef int64_t scored = 0
         cdef bint enough = True, ready = True
         cdef double start, ranked, done
+        cdef Py_ssize_t cut = -1
         cdef Walk walk = self.tree.new_walk(plan.beam, m)
         cdef float *near = <float *>ls_room(ls_times(nq, m), sizeof(float))
         cdef uint32_t *probes = <uint32_t *>ls_room(ls_times(nq, m), sizeof(uint32_t))
@@ -215,6 +220,10 @@ cdef class Searcher:
             batch.near, batch.probes, batch.counts = near, probes, counts
             with nogil:
                 start = seconds()
+                if self.files is not None:
+                    cut = self.files.shrunk(start)
+                    if cut >= 0:
+                        nq, enough = 0, False
                 for i in range(nq):
                     scored += self.tree.descend(
                         batch.lifted + i * self.tree.query_bytes, plan.beam, walk, m,
@@ -236,6 +245,8 @@ cdef class Searcher:
             free(probes)
             free(counts)
             free(block)
+        if cut >= 0:
+            raise self.files.fault(cut)
         if not enough:
             return None
         if not ready:

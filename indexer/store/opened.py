@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from longspan.cext.codes_tier import CodesTier
 from longspan.cext.heads_tier import HeadsTier
-from longspan.cext.mapped import Ids, Mapping
+from longspan.cext.mapped import Files, Ids, Mapping
 from longspan.cext.postings import COSINE, IP, L2, Postings, RawPostings
 from longspan.cext.search import QueryBatch, Searcher
 from longspan.indexer.store import postings as store
@@ -104,10 +104,12 @@ class Parts:
         first, second = [*codes, NO_CODES][:2]
         return CodesTier(mapped, offsets, self.primary, *shape, **coded, first=first, second=second)
 
-    def searcher(self, postings: Postings, law: list[float]) -> Searcher:
-        """Return the whole search on opened postings."""
+    def searcher(
+        self, postings: Postings, law: list[float], files: Files | None = None
+    ) -> Searcher:
+        """Return the whole search on opened postings; it looks at files before it reads them."""
         tree = self.heads.tree
-        return Searcher(tree, postings, self.ids, np.array(law, np.float32), self.primary)
+        return Searcher(tree, postings, self.ids, np.array(law, np.float32), self.primary, files)
 
     def batch(self, queries: NDArray[Any]) -> QueryBatch:
         """Return queries (nq, dim) in every form that a search takes them in."""

@@ -98,6 +98,7 @@ def slices(queries: NDArray[Any], ranked: int) -> Iterator[slice]:
 def search_every(opened: Opened, queries: NDArray[Any], slots: Slots) -> Cost:
     """Fill the slots from every posting."""
     start = perf_counter()
+    opened.files.check()
     inverses = opened.parts.inverses(queries)
     postings, vectors, read = opened.postings.scan_every(
         queries.view(np.uint8), inverses, slots.distances, slots.rows

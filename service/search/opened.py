@@ -8,16 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from longspan.cext.mapped import Files
 from longspan.cext.postings import Postings
 from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.store import payload
 from longspan.indexer.store.calibration import Calibration
-from longspan.indexer.store.codec import Codec
+from longspan.indexer.store.codec import CODEC, Codec
 from longspan.indexer.store.heads import Heads, beams
+from longspan.indexer.store.layout import DIRECTORY
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.store.payload import Payload
 from longspan.indexer.store.space import HeadSpace
+from longspan.indexer.store.tiers import CODES
 from longspan.service.search import memory
 
 SETTLED = 256  # requests whose effort is kept: finding it takes 10 us
@@ -57,6 +60,7 @@ class Opened:
     law      of pruning, at the tier
     effort   (k, recall, probes, beam, depth) -> what is done for each query
     payload  None when the index has none
+    files    that all else is mapped from
     damaged  what searches found not to have its checksum, in sets that grow
     """
 
@@ -71,6 +75,7 @@ class Opened:
     searcher: Searcher
     payload: Payload | None
     effort: Callable[..., Effort]
+    files: Files
     damaged: tuple[set[str], ...]
 
 
@@ -96,6 +101,7 @@ def open_files(
     calibration = Calibration.from_dict(manifest.calibration)
     law = calibration.tiers[tier].law
     postings, ids = parts.postings(codes), parts.ids
+    files = mapped_files(path, manifest, tier)
     return Opened(
         path=path,
         manifest=manifest,
@@ -105,11 +111,23 @@ def open_files(
         parts=parts,
         law=law,
         postings=postings,
-        searcher=parts.searcher(postings, law),
+        searcher=parts.searcher(postings, law, files),
         payload=Payload(path, manifest.n) if payload.is_in(manifest) else None,
         effort=lru_cache(SETTLED)(partial(effort, calibration, tier, heads.levels, manifest.n)),
+        files=files,
         damaged=(postings.checks.damaged, ids.checks.damaged),
     )
+
+
+def mapped_files(path: Path, manifest: Manifest, tier: int) -> Files:
+    """Return the files of an index that are mapped, with the codes of a tier."""
+    others = {DIRECTORY, CODEC, *payload.FILES, *CODES[tier:]}  # those that are read
+    sizes = {
+        path / name: int(record["bytes"])
+        for name, record in manifest.files.items()
+        if name not in others
+    }
+    return Files([*sizes], [*sizes.values()])
 
 
 def is_coded(manifest: Manifest) -> bool:

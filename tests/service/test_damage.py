@@ -1,6 +1,8 @@
 """Damage is an error for the search that reads it, and is never answered."""
 
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +178,22 @@ def test_an_index_without_checksums_of_pages_is_searched_as_ever(
     with Index.open(indexes[codec]) as checked, Index.open(path) as unchecked:
         for recall in (None, 1.0):
             np.testing.assert_array_equal(find(unchecked, recall).ids, find(checked, recall).ids)
+
+
+@pytest.mark.parametrize("recall", [None, 1.0])
+@pytest.mark.parametrize(("codec", "tier"), SETUPS)
+def test_a_file_that_is_cut_off_under_an_open_index_is_an_error_and_no_signal(
+    indexes: dict[str, Path], tmp_path: Path, codec: str, tier: int, recall: float | None
+) -> None:
+    """Each file that is mapped: reading behind its end would end the process."""
+    names = ["heads.npy", "postings-0000.lmdb", "ids.npy", "checks.npy"]
+    for name in [*names, *["codes-1.npy", "codes-2.npy"][:tier]]:
+        path = tmp_path / name
+        shutil.copytree(indexes[codec], path)
+        shutil.copy(indexes[codec].parent / "base.npy", tmp_path)
+        with open_tier(path, tier) as index:
+            find(index, recall)
+            os.truncate(path / name, 0)
+            time.sleep(0.01)  # in the millisecond after a search nobody looks
+            with pytest.raises(DamagedIndex, match=f"{name} was cut off while it was open"):
+                find(index, recall)

@@ -85,6 +85,9 @@ def test_an_index_that_is_cut_off_while_it_is_served_costs_nobody_else(
     shutil.copytree(tiny_index(), cut)
     with serving({"cut": cut, "floats": tiny_index()}) as (client, started):
         os.truncate(cut / "postings-0000.lmdb", 4096)
+        for query in clustered.queries[:20]:  # before the catalog has looked at the file
+            answer = post_raw(client, "/v1/indexes/cut/search", query, accept="application/json")
+            assert answer.json()["code"] in ("damaged_index", "not_ready")
         wait_until(lambda: client.get("/v1/indexes/cut").status_code == 503)
         detail = client.get("/v1/indexes/cut").json()["detail"]
         assert "postings-0000.lmdb" in detail
