@@ -1,8 +1,10 @@
 """Builds that are cut off, what an index holds whatever made it, and indexes that are altered."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from kills import lasting
 
@@ -51,3 +53,34 @@ def forget_checks(path: Path) -> None:
     """Have an index as it was published before pages had checksums."""
     (path / CHECKS).unlink()
     amend(path, CHECKS)
+
+
+def built_index(
+    directory: Path,
+    vectors: np.ndarray[Any, Any],
+    *,
+    metric: str = "l2",
+    ids: np.ndarray[Any, Any] | None = None,
+    payload: list[dict[str, Any]] | None = None,
+    **knobs: Any,
+) -> Path:
+    """Write the vectors as .npy, build an index beside them, return its path."""
+    np.save(directory / "base.npy", vectors)
+    names = None
+    if ids is not None:
+        names = directory / "ids.npy"
+        np.save(names, ids)
+    objects = None
+    if payload is not None:
+        objects = directory / "objects.jsonl"
+        objects.write_text("".join(f"{json.dumps(value)}\n" for value in payload))
+    build(
+        directory / "base.npy",
+        directory / "index",
+        metric=metric,
+        ids=names,
+        payload=objects,
+        threads=1,
+        config=BuildConfig(**knobs),
+    )
+    return directory / "index"

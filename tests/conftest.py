@@ -1,6 +1,5 @@
 """Fixtures for every room: a random generator that tells its seed, corpora, built indexes."""
 
-import json
 import os
 import secrets
 from collections.abc import Callable
@@ -11,8 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from longspan.indexer import build
-from longspan.indexer.config import BuildConfig
+from tests.builds import built_index
 from tests.data import Corpus, as_dtype, clusters
 
 CORPUS_SEED = 20  # fixed: recall floors are measured on this corpus
@@ -52,8 +50,31 @@ def tiny_index(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> B
             directory = tmp_path_factory.mktemp(f"index-{metric}-{dtype}")
             base = as_dtype(clustered, dtype).base
             calibration = 1000 if dtype == "f32" else 100
-            built[metric, dtype] = _build(directory, base, metric=metric, calibration=calibration)
+            built[metric, dtype] = built_index(
+                directory, base, metric=metric, calibration=calibration
+            )
         return built[metric, dtype]
+
+    return index
+
+
+@pytest.fixture(scope="session")
+def coded_index(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> BuildIndex:
+    """coded_index(codec="pq", metric="l2", dtype="f32") -> the same of `clustered` with codes.
+
+    Only of f32 is a recall asked for; the others are calibrated no better than to be searched.
+    """
+    built: dict[tuple[str, str, str], Path] = {}
+
+    def index(codec: str = "pq", metric: str = "l2", dtype: str = "f32") -> Path:
+        key = codec, metric, dtype
+        if key not in built:
+            directory = tmp_path_factory.mktemp("-".join(key))
+            calibration = 300 if dtype == "f32" else 20
+            dials: dict[str, Any] = {"codec": codec, "heads": 150, "calibration": calibration}
+            base = as_dtype(clustered, dtype).base
+            built[key] = built_index(directory, base, metric=metric, **dials)
+        return built[key]
 
     return index
 
@@ -72,7 +93,7 @@ def objects_index(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -
     """The index of the first 300 vectors of `clustered` with `object_of` as payload."""
     objects = [object_of(row) for row in range(OBJECTS)]
     base = clustered.base[:OBJECTS]
-    return _build(tmp_path_factory.mktemp("objects"), base, payload=objects, calibration=10)
+    return built_index(tmp_path_factory.mktemp("objects"), base, payload=objects, calibration=10)
 
 
 @pytest.fixture
@@ -80,37 +101,6 @@ def tmp_index(tmp_path_factory: pytest.TempPathFactory) -> BuildIndex:
     """tmp_index(vectors, metric="l2", ids=None, payload=None, **knobs) -> an index for one test."""
 
     def index(vectors: np.ndarray[Any, Any], **options: Any) -> Path:
-        return _build(tmp_path_factory.mktemp("index"), vectors, **options)
+        return built_index(tmp_path_factory.mktemp("index"), vectors, **options)
 
     return index
-
-
-def _build(
-    directory: Path,
-    vectors: np.ndarray[Any, Any],
-    *,
-    metric: str = "l2",
-    ids: np.ndarray[Any, Any] | None = None,
-    payload: list[dict[str, Any]] | None = None,
-    **knobs: Any,
-) -> Path:
-    """Write the vectors as .npy, build an index beside them, return its path."""
-    np.save(directory / "base.npy", vectors)
-    names = None
-    if ids is not None:
-        names = directory / "ids.npy"
-        np.save(names, ids)
-    objects = None
-    if payload is not None:
-        objects = directory / "objects.jsonl"
-        objects.write_text("".join(f"{json.dumps(value)}\n" for value in payload))
-    build(
-        directory / "base.npy",
-        directory / "index",
-        metric=metric,
-        ids=names,
-        payload=objects,
-        threads=1,
-        config=BuildConfig(**knobs),
-    )
-    return directory / "index"

@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 
 from tests.cli.command import refused, succeeds
+from tests.conftest import BuildIndex
 
 
 @pytest.fixture(scope="module")
-def coded(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def coded(coded_index: BuildIndex) -> Path:
     """An index of the same vectors with codes."""
-    index = tmp_path_factory.mktemp("coded") / "index"
-    dials = ("--codec", "pq", "--calibration", "100", "--heads", "150")
-    succeeds("build", files / "base.npy", index, *dials)
-    return index
+    return coded_index()
 
 
 def test_info_says_what_each_step_takes_and_reads(coded: Path) -> None:

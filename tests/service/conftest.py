@@ -17,6 +17,12 @@ MAX_PAYLOAD = 2**14
 
 
 @pytest.fixture(scope="session")
+def coded(coded_index: BuildIndex) -> Path:
+    """The index of `clustered` with codes, for those who want just one."""
+    return coded_index()
+
+
+@pytest.fixture(scope="session")
 def server(tiny_index: BuildIndex, objects_index: Path) -> Iterator[httpx.Client]:
     """A client of a server of KINDS and of objects, with limits small enough to be tested."""
     paths = {name: tiny_index(*kind) for name, kind in KINDS.items()} | {"objects": objects_index}

@@ -22,14 +22,6 @@ from tests.data import Corpus
 from tests.service.serving import wait_until
 
 
-@pytest.fixture(scope="module")
-def coded(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> Path:
-    from tests.conftest import _build
-
-    directory = tmp_path_factory.mktemp("coded")
-    return _build(directory, clustered.base, codec="pq", heads=100, calibration=20)
-
-
 @contextmanager
 def started(catalog: Catalog) -> Iterator[Catalog]:
     catalog.start()

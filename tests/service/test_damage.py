@@ -18,8 +18,7 @@ from longspan.indexer.store.tiers import sizes
 from longspan.indexer.tools.verify import verify
 from longspan.service import Index
 from longspan.service.search.answer import Answer
-from tests.builds import amend, forget_checks
-from tests.conftest import _build
+from tests.builds import amend, built_index, forget_checks
 
 ROWS, QUERIES, K = 3000, 20, 5
 SETUPS = [("raw", 0), ("pq", 0), ("pq", 1), ("pq", 2)]  # codec, tier
@@ -33,7 +32,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = rng.normal(size=(60, 24))[rng.integers(0, 60, ROWS)] + rng.normal(size=(ROWS, 24)) / 3
     folders = {codec: tmp_path_factory.mktemp(codec) for codec in ("raw", "pq")}
     return {
-        codec: _build(folder, base.astype(np.float32), codec=codec, calibration=30)
+        codec: built_index(folder, base.astype(np.float32), codec=codec, calibration=30)
         for codec, folder in folders.items()
     }
 

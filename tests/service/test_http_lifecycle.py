@@ -20,14 +20,6 @@ from tests.service.serving import RAW, free_port, post_raw, process, serving, wa
 from tests.service.test_http_server import FACTORY, SEARCH
 
 
-@pytest.fixture(scope="module")
-def coded(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> Path:
-    from tests.conftest import _build
-
-    directory = tmp_path_factory.mktemp("coded")
-    return _build(directory, clustered.base, codec="pq", heads=100, calibration=20)
-
-
 def has(client: httpx.Client, name: str, resident: str) -> bool:
     """Return whether an index has that in memory."""
     return bool(client.get(f"/v1/indexes/{name}").json()["memory"]["resident"] == resident)
@@ -192,7 +184,7 @@ def test_damage_is_an_error_for_who_reads_it_and_a_mark_for_the_operator(
             file.seek(int(record["offset"]))
             file.write(bytes(64))
         url = "/v1/indexes/x/search"
-        broken = post_raw(client, url, clustered.queries[0], probes=100, accept="application/json")
+        broken = post_raw(client, url, clustered.queries[0], probes=150, accept="application/json")
         assert (broken.status_code, broken.json()["code"]) == (500, "damaged_index")
         assert client.get("/v1/indexes/x").json()["damaged"] == ["posting 7"]
         answers = [post_raw(client, url, query, probes=1) for query in clustered.queries[:20]]

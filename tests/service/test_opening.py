@@ -18,6 +18,7 @@ from longspan.indexer.errors import BadIndex, DamagedIndex, DoesNotFit, Longspan
 from longspan.indexer.store.access import access
 from longspan.indexer.store.arrays import map_array, read_array
 from longspan.service import Index
+from tests.builds import built_index
 from tests.conftest import BuildIndex
 
 MEMORY = 1 << 30  # all codes are opened
@@ -26,12 +27,10 @@ MAPPED = ("ids.npy", "codes-1.npy", "codes-2.npy", "payload.npy")
 
 @pytest.fixture(scope="module")
 def coded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.conftest import _build
-
     base = np.random.default_rng(3).normal(size=(400, 16)).astype(np.float32)
     objects: list[dict[str, Any]] = [{}] * len(base)
     folder = tmp_path_factory.mktemp("coded")
-    return _build(folder, base, codec="pq", payload=objects, calibration=10)
+    return built_index(folder, base, codec="pq", payload=objects, calibration=10)
 
 
 @pytest.mark.parametrize("name", MAPPED)

@@ -27,34 +27,6 @@ from tests.reference import recall as share
 KINDS = ("pq", "rabitq")
 
 
-@pytest.fixture(scope="module")
-def coded(tmp_path_factory: pytest.TempPathFactory, clustered: Corpus) -> BuildIndex:
-    """coded(kind, metric, dtype) -> a coded index of `clustered`, built once.
-
-    Only of f32 is a recall asked for; the others are calibrated no better than to be searched.
-    """
-    from tests.conftest import _build
-
-    built: dict[tuple[str, str, str], Path] = {}
-
-    def index(kind: str, metric: str = "l2", dtype: str = "f32") -> Path:
-        key = kind, metric, dtype
-        if key not in built:
-            base = as_dtype(clustered, dtype).base
-            directory = tmp_path_factory.mktemp("-".join(key))
-            built[key] = _build(
-                directory,
-                base,
-                metric=metric,
-                codec=kind,
-                heads=150,
-                calibration=300 if dtype == "f32" else 20,
-            )
-        return built[key]
-
-    return index
-
-
 def open_tier(path: Path, tier: int) -> Index:
     index = Index.open(path, sizes(Manifest.read(path))[tier])
     assert index.tier == tier
@@ -68,11 +40,11 @@ def open_tier(path: Path, tier: int) -> Index:
 ])  # fmt: skip
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_postings_and_all_candidates_give_the_exact_answer(
-    coded: BuildIndex, clustered: Corpus, kind: str, metric: str, dtype: str, tier: int
+    coded_index: BuildIndex, clustered: Corpus, kind: str, metric: str, dtype: str, tier: int
 ) -> None:
     corpus = as_dtype(clustered, dtype)
     _, true = brute_force(corpus.queries[:20], corpus.base, 10, metric)
-    with open_tier(coded(kind, metric, dtype), tier) as index:
+    with open_tier(coded_index(kind, metric, dtype), tier) as index:
         everything = SearchParams(probes=index.manifest.heads, depth=len(corpus.base))
         found = index.search(corpus.queries[:20], 10, params=everything)
         exact = index.search(corpus.queries[:20], 10, 1.0)
@@ -85,10 +57,10 @@ def test_all_postings_and_all_candidates_give_the_exact_answer(
 @pytest.mark.parametrize("tier", [0, 1, 2])
 @pytest.mark.parametrize("metric", METRICS)
 def test_recall_asked_for_is_recall_given(
-    coded: BuildIndex, clustered: Corpus, metric: str, tier: int, target: float, floor: float
+    coded_index: BuildIndex, clustered: Corpus, metric: str, tier: int, target: float, floor: float
 ) -> None:
     _, true = brute_force(clustered.queries, clustered.base, 10, metric)
-    with open_tier(coded("pq", metric), tier) as index:
+    with open_tier(coded_index("pq", metric), tier) as index:
         answer = index.search(clustered.queries, 10, target)
     assert share(answer.distances, true, 10).mean() >= floor
 
@@ -96,10 +68,10 @@ def test_recall_asked_for_is_recall_given(
 @pytest.mark.parametrize("tier", [0, 1, 2])
 @pytest.mark.parametrize("k", [1, 100])
 def test_recall_holds_for_one_and_for_many_neighbours(
-    coded: BuildIndex, clustered: Corpus, tier: int, k: int
+    coded_index: BuildIndex, clustered: Corpus, tier: int, k: int
 ) -> None:
     _, true = brute_force(clustered.queries, clustered.base, k, "l2")
-    with open_tier(coded("rabitq"), tier) as index:
+    with open_tier(coded_index("rabitq"), tier) as index:
         answer = index.search(clustered.queries, k, 0.95)
     assert share(answer.distances, true, k).mean() >= 0.89
 
@@ -118,18 +90,18 @@ def test_inner_product_of_very_different_norms(tmp_index: BuildIndex) -> None:
 @pytest.mark.parametrize("tier", [0, 1, 2])
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_batch_and_single_queries_answer_alike(
-    coded: BuildIndex, clustered: Corpus, metric: str, tier: int
+    coded_index: BuildIndex, clustered: Corpus, metric: str, tier: int
 ) -> None:
-    with open_tier(coded("pq", metric), tier) as index:
+    with open_tier(coded_index("pq", metric), tier) as index:
         together = index.search(clustered.queries, 10, 0.9)
         alone = [index.search(query, 10, 0.9) for query in clustered.queries]
     np.testing.assert_array_equal(together.ids, np.concatenate([one.ids for one in alone]))
 
 
-def test_what_a_search_cost_goes_with_its_tier(coded: BuildIndex, clustered: Corpus) -> None:
+def test_what_a_search_cost_goes_with_its_tier(coded_index: BuildIndex, clustered: Corpus) -> None:
     spent = []
     for tier in (0, 1, 2):
-        with open_tier(coded("pq"), tier) as index:
+        with open_tier(coded_index("pq"), tier) as index:
             stats = index.search(clustered.queries, 10, 0.95, stats=True).stats
         assert stats is not None
         assert stats.codes_scored > 0 < stats.pages_read
@@ -154,8 +126,8 @@ def test_few_and_equal_vectors_can_be_coded(tmp_index: BuildIndex, kind: str, ro
 @pytest.mark.parametrize(
     "name", ["codes-1.npy", "codes-2.npy", "codec.npz", "postings-0000.lmdb", "ids.npy"]
 )
-def test_a_flipped_byte_is_found(coded: BuildIndex, tmp_path: Path, name: str) -> None:
-    shutil.copytree(coded("pq"), tmp_path / "index")
+def test_a_flipped_byte_is_found(coded_index: BuildIndex, tmp_path: Path, name: str) -> None:
+    shutil.copytree(coded_index("pq"), tmp_path / "index")
     content = bytearray((tmp_path / "index" / name).read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / "index" / name).write_bytes(content)
@@ -166,9 +138,9 @@ def test_a_flipped_byte_is_found(coded: BuildIndex, tmp_path: Path, name: str) -
 
 
 def test_a_copy_that_names_a_foreign_row_is_an_error_and_no_answer(
-    coded: BuildIndex, tmp_path: Path, clustered: Corpus
+    coded_index: BuildIndex, tmp_path: Path, clustered: Corpus
 ) -> None:
-    shutil.copytree(coded("pq"), tmp_path / "index")
+    shutil.copytree(coded_index("pq"), tmp_path / "index")
     content = bytearray((tmp_path / "index/postings-0000.lmdb").read_bytes())
     for record in np.load(tmp_path / "index/directory.npy"):
         copies = int(record["count"] - record["primary"])
@@ -180,8 +152,8 @@ def test_a_copy_that_names_a_foreign_row_is_an_error_and_no_answer(
         index.search(clustered.queries, 10, 0.9)
 
 
-def test_the_budget_decides_the_tier_and_too_little_is_refused(coded: BuildIndex) -> None:
-    path = coded("pq")
+def test_the_budget_decides_the_tier_and_too_little_is_refused(coded_index: BuildIndex) -> None:
+    path = coded_index("pq")
     each = sizes(Manifest.read(path))
     assert list(each) == sorted(set(each))
     for limit, tier in ((each[0], 0), (each[1] - 1, 0), (each[1], 1), (each[2], 2), (2**40, 2)):
@@ -191,8 +163,8 @@ def test_the_budget_decides_the_tier_and_too_little_is_refused(coded: BuildIndex
         Index.open(path, each[0] - 1)
 
 
-def test_several_indexes_share_a_budget_heads_first(coded: BuildIndex) -> None:
-    paths = {"a": coded("pq"), "b": coded("rabitq")}
+def test_several_indexes_share_a_budget_heads_first(coded_index: BuildIndex) -> None:
+    paths = {"a": coded_index("pq"), "b": coded_index("rabitq")}
     both = {name: sizes(Manifest.read(path)) for name, path in paths.items()}
     a, b = both.values()
     assert memory.divide(both, a[0] + b[0]) == {"a": a[0], "b": b[0]}
@@ -202,8 +174,8 @@ def test_several_indexes_share_a_budget_heads_first(coded: BuildIndex) -> None:
         memory.divide(both, a[0] + b[0] - 1)
 
 
-def test_more_memory_is_said_to_buy_fewer_reads(coded: BuildIndex) -> None:
-    each = tiers(Manifest.read(coded("pq")))
+def test_more_memory_is_said_to_buy_fewer_reads(coded_index: BuildIndex) -> None:
+    each = tiers(Manifest.read(coded_index("pq")))
     assert [tier.resident for tier in each] == [
         "heads", "heads and first codes", "heads and both codes",
     ]  # fmt: skip
@@ -212,11 +184,11 @@ def test_more_memory_is_said_to_buy_fewer_reads(coded: BuildIndex) -> None:
 
 @pytest.mark.parametrize("tier", [1, 2])
 def test_candidates_need_no_bytes_beside_their_own(
-    coded: BuildIndex, clustered: Corpus, tmp_path: Path, tier: int
+    coded_index: BuildIndex, clustered: Corpus, tmp_path: Path, tier: int
 ) -> None:
     """The stored norms lie on other pages, which nobody asked for: each would be a wait."""
     path = tmp_path / "index"
-    shutil.copytree(coded("rabitq", "cosine", "f16"), path)
+    shutil.copytree(coded_index("rabitq", "cosine", "f16"), path)
     forget_checks(path)
     queries = as_dtype(clustered, "f16").queries
     with open_tier(path, tier) as index:
@@ -236,11 +208,11 @@ def test_candidates_need_no_bytes_beside_their_own(
 @given(depth=st.integers(0, 2**64 - 1), ranked=st.integers(1, 2**64 - 1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_number_makes_the_native_search_take_memory_for_it(
-    coded: BuildIndex, clustered: Corpus, tier: int, depth: int, ranked: int
+    coded_index: BuildIndex, clustered: Corpus, tier: int, depth: int, ranked: int
 ) -> None:
     """Behind the door: rows bound the depth, and more heads than there are are refused."""
     queries = clustered.queries[:1]
-    with open_tier(coded("pq"), tier) as index:
+    with open_tier(coded_index("pq"), tier) as index:
         opened = index._held()
         heads, rows = index.manifest.heads, np.empty((1, 5), np.uint32)
         plan = SearchPlan(beams(opened.heads.levels, heads), ranked, -np.inf, depth, True)
@@ -256,9 +228,9 @@ def test_no_number_makes_the_native_search_take_memory_for_it(
 
 @pytest.mark.parametrize("tier", [0, 1, 2])
 def test_the_candidates_for_all_rows_are_all_rows_a_search_can_find(
-    coded: BuildIndex, clustered: Corpus, tier: int
+    coded_index: BuildIndex, clustered: Corpus, tier: int
 ) -> None:
-    with open_tier(coded("pq"), tier) as index:
+    with open_tier(coded_index("pq"), tier) as index:
         opened, heads = index._held(), index.manifest.heads
         batch, n = opened.parts.batch(clustered.queries[:3]), index.n
         plan = SearchPlan(beams(opened.heads.levels, heads), heads, -np.inf, n + 7, True)
@@ -285,11 +257,11 @@ def test_raw_postings_have_no_candidates(tiny_index: BuildIndex, clustered: Corp
 @pytest.mark.parametrize("tier", [0, 1, 2])
 @pytest.mark.parametrize("dtype", ["f32", "f16", "i8"])
 def test_a_cosine_distance_is_at_least_0_and_at_most_2(
-    coded: BuildIndex, clustered: Corpus, dtype: str, tier: int
+    coded_index: BuildIndex, clustered: Corpus, dtype: str, tier: int
 ) -> None:
     base = as_dtype(clustered, dtype).base
     opposite = np.clip(-base[:50].astype(np.float32), -127, 127).astype(base.dtype)
-    with open_tier(coded("rabitq", "cosine", dtype), tier) as index:
+    with open_tier(coded_index("rabitq", "cosine", dtype), tier) as index:
         for recall in (0.9, 1.0):
             assert index.search(base, 1, recall).distances.min() >= 0
             assert index.search(opposite, 1000, recall, max_distance=9).distances.max() <= 2
