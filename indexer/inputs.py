@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.bounds import MOST_ROWS
+from longspan.indexer.bounds import MOST_DIMS, MOST_ROWS
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile
 from longspan.indexer.reader import Vectors, open_vectors
 from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.ids import read_ids
 from longspan.indexer.running.progress import Progress
-from longspan.indexer.store.space import LEAST_NORM, MOST_DIMS, MOST_SQUARE, HeadSpace
+from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE, HeadSpace
 
 CHECK = 1 << 18  # values looked at together before anything is built: they stay in cache
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from longspan.indexer.bounds import MOST_ROWS, MOST_THREADS
+from longspan.indexer.bounds import MOST_DIMS, MOST_ROWS, MOST_THREADS
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.sizes import parse_size
@@ -47,7 +47,7 @@ class PathName(click.ParamType[Path]):
 
 
 class Number(click.ParamType[float]):
-    """A number from low to high; whole when low is. NaN is none.
+    """A number from low to high; whole when low is, and then 1e9 is one too. NaN is none.
 
     above  low itself is out of the range
     """
@@ -63,7 +63,7 @@ class Number(click.ParamType[float]):
         """Return the number; a usage error says the range."""
         whole = isinstance(self.low, int)
         try:
-            number = int(value) if whole else float(value)
+            number = whole_number(value) if whole else float(value)
         except ValueError:
             self.fail(f"{str(value)[:40]!r} is no {'whole ' * whole}number.", param, ctx)
         if not self.low <= number <= self.high or (self.above and number == self.low):
@@ -72,9 +72,21 @@ class Number(click.ParamType[float]):
         return number
 
 
+def whole_number(value: str | float) -> int:
+    """Return the number of 1000 or 1e3; ValueError when it is none, or not whole."""
+    try:
+        return int(value)
+    except ValueError:
+        number = float(value)
+        if not number.is_integer():
+            raise
+        return int(number)
+
+
 NAME, PATH = Name(), PathName()
 SOURCE = NAME  # a path or a URL, whose two slashes a Path would fold
 COUNT = Number(1, MOST_ROWS)
+DIMS = Number(1, MOST_DIMS)
 THREADS = Number(1, MOST_THREADS)
 RECALL = Number(0.0, 1.0, above=True)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")

@@ -25,6 +25,8 @@ VALUES = {  # Arrow's names of what an index can store
     "int8": DTYPES["i8"],
 }
 INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+CAN_BE_CAST = {"double", *INTEGERS} - VALUES.keys()
+CAST = "; cast it: column.cast(pyarrow.list_(pyarrow.float32()))"
 BUFFER = 1 << 20  # bytes of a column that are read together; else Arrow reads a whole row group
 AT_ONCE = 1 << 20  # values, for each of which Arrow has 8 bytes and more on its way from the file
 
@@ -34,7 +36,9 @@ def read(address: Address, file: BinaryIO) -> Rows:
     with _opened(address, file) as table:
         values = {field.name: _value(address, field.type) for field in table.schema_arrow}
         fitting = [name for name, value in values.items() if value in VALUES]
-        name = _chosen(address, table, fitting, f"a column of lists of {WANTED}")
+        others = [address.part] if address.part else values
+        remedy = CAST if any(values.get(each) in CAN_BE_CAST for each in others) else ""
+        name = _chosen(address, table, fitting, f"a column of lists of {WANTED}", remedy)
         dim = next((len(lists[0]) for _, lists in _batches(address, table, name, 1)), 0)
         layout = Layout(VALUES[values[name]], table.metadata.num_rows, dim)
     return Rows(layout, lambda: _rows(address, file, name, layout))
@@ -68,14 +72,17 @@ def _value(address: Address, kind: Any) -> str:
     return str(kind.value_type) if any(is_one(kind) for is_one in lists) else ""
 
 
-def _chosen(address: Address, table: Any, fitting: list[str], wanted: str) -> str:
-    """Return the named column, or else the only one that fits; BadFile says which there are."""
+def _chosen(address: Address, table: Any, fitting: list[str], wanted: str, remedy: str = "") -> str:
+    """Return the named column, or else the only one that fits; BadFile says which there are.
+
+    remedy  what the owner of others may do
+    """
     if address.part in fitting:
         return str(address.part)
     if address.part is None and len(fitting) == 1:
         return fitting[0]
     there = ", ".join(f"{field.name} ({field.type})" for field in table.schema_arrow)
-    raise BadFile(f"{address}: wanted {wanted}, named FILE::COLUMN; in the file: {there}")
+    raise BadFile(f"{address}: wanted {wanted}, named FILE::COLUMN; in the file: {there}{remedy}")
 
 
 def _batches(address: Address, table: Any, name: str, step: int) -> Iterator[tuple[int, Any]]:

@@ -31,7 +31,6 @@ MOST_SQUARE = 1.6e37
 # The least norm that has a cosine: below it the square of a float32 is lost to rounding.
 LEAST_NORM = 1e-15
 LIFTED = 1 << 18  # values that are lifted together: 1 MiB beside those that are returned
-MOST_DIMS = 16_384  # up to 32,768 the integer kernels cannot overflow
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,15 @@ def test_a_limit_leaves_fewer_units_at_once_and_takes_longer() -> None:
     [
         ((), "a plan wants INPUT, or --n, --dim and --dtype"),
         (("--n", "5", "--dim", "3"), "a plan wants INPUT, or --n, --dim and --dtype"),
-        (("--n", "0", "--dim", "3", "--dtype", "u8"), "--n is 0, wanted 1 to"),
-        (("--n", "5", "--dim", "0", "--dtype", "u8"), "--dim is 0, wanted 1 to"),
+        (
+            ("--n", "0", "--dim", "3", "--dtype", "u8"),
+            "--n': 0 is not in the range 1 to 4,294,967,294",
+        ),
+        (("--n", "5", "--dim", "0", "--dtype", "u8"), "--dim': 0 is not in the range 1 to 16,384"),
+        (("--n", "2.5", "--dim", "3", "--dtype", "u8"), "--n': '2.5' is no whole number"),
+        (("--n", "1e10", "--dim", "3", "--dtype", "u8"), "--n': 10000000000 is not in the range"),
+        (("--n", "1e999", "--dim", "3", "--dtype", "u8"), "--n': '1e999' is no whole number"),
+        (("--n", "5", "--dim", "9" * 70, "--dtype", "u8"), "--dim': 9999"),
         (("base.npy", "--n", "5"), "for a plan without INPUT"),
         (("base.npy",), "base.npy"),
         (("--n", "5", "--dim", "3", "--dtype", "u8", "--machine", "cpus=4"), "--machine has cpus"),

@@ -165,6 +165,36 @@ def run(code: str, folder: Path, **environment: str) -> str:
 
 
 @pytest.mark.memory
+@pytest.mark.parametrize("part", ["", "::v"])
+@pytest.mark.parametrize("dtype", ["f8", "i2", "u4", "i8"])
+@pytest.mark.parametrize("kind", ["fixed", "list", "large"])
+def test_lists_of_other_numbers_are_refused_with_a_cast_that_works(
+    tmp_path: Path, kind: str, dtype: str, part: str
+) -> None:
+    column = lists((8 * some("f32")).astype(dtype), kind)
+    path = parquet(tmp_path / "base.parquet", v=column)
+    cast = "column.cast(pyarrow.list_(pyarrow.float32()))"
+    refused(f"{path}{part}", f"cast it: {cast}", tmp=tmp_path)
+    made = parquet(tmp_path / "cast.parquet", v=eval(cast, {"pyarrow": pa, "column": column}))
+    wanted = np.array(column.to_pylist(), np.float32)
+    np.testing.assert_array_equal(open_vectors(f"{made}{part}", tmp_path).rows(0, 37), wanted)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i2", "u4", "i8", ">f4", ">f2", "?"])
+def test_arrays_of_other_numbers_are_refused_with_a_cast_that_works(
+    tmp_path: Path, dtype: str
+) -> None:
+    array = some("f32").astype(dtype)
+    np.save(tmp_path / "base.npy", array)
+    hdf5(tmp_path / "base.h5", v=array)
+    cast = "array.astype(np.float32)"
+    for source in (tmp_path / "base.npy", tmp_path / "base.h5"):
+        refused(source, f"cast it: {cast}", tmp=tmp_path)
+    np.save(tmp_path / "cast.npy", eval(cast, {"np": np, "array": array}))
+    found = open_vectors(tmp_path / "cast.npy").rows(0, 37)
+    np.testing.assert_array_equal(found, array.astype(np.float32))
+
+
 def test_parquet_as_large_as_the_memory_is_copied(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).random((160_000, 128), np.float32)
     parquet(tmp_path / "base.parquet", v=rows)
