@@ -26,6 +26,7 @@ PAGE = CHECKED  # bytes that have a checksum together
 SUM = 4  # bytes of a checksum
 ALIGNED = 16  # pages: each file's begin at a multiple, as postings are mapped
 STEP = 256 * PAGE  # bytes that are read at a time
+COMPARED = 4096 * PAGE  # and that are compared: a server's other threads want the GIL in between
 
 Sums = NDArray[np.uint32]
 
@@ -110,14 +111,14 @@ class PageSums:
     def compare(self, name: str, data: NDArray[np.uint8], before_each: Callable[[], None]) -> None:
         """Raise DamagedIndex unless the bytes of a file have their checksums.
 
-        before_each  called before each MiB; what it raises ends the comparing
+        before_each  called before each 16 MiB; what it raises ends the comparing
         """
         wanted = self.of(name)
         if wanted is None:
             return
-        for at in range(0, len(data), STEP):
+        for at in range(0, len(data), COMPARED):
             before_each()
-            found = compute(data[at : at + STEP])
+            found = compute(data[at : at + COMPARED])
             wrong = np.flatnonzero(found != wanted[at // PAGE :][: len(found)])
             if len(wrong):
                 raise DamagedIndex(

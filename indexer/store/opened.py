@@ -76,7 +76,7 @@ class Parts:
     def check_codes(self, codes: list[NDArray[np.uint8]], before_each: Callable[[], None]) -> None:
         """Raise DamagedIndex unless the codes of a tier have their checksums.
 
-        before_each  called before each MiB; what it raises ends the comparing
+        before_each  called before each 16 MiB; what it raises ends the comparing
         """
         for name, array in zip((FIRST, SECOND), codes, strict=False):
             self.sums.compare(name, mapped_file(array), before_each)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from importlib.metadata import version
+from threading import Event
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -29,12 +30,17 @@ from longspan.service.http.wire import openapi, problems
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application; without settings they are read from the environment."""
+    stopping = Event()
     app = FastAPI(
         title="longspan",
         version=version("longspan"),
         description="Nearest-neighbour search. Errors are application/problem+json (RFC 9457).",
-        lifespan=partial(_lifespan, settings or read_settings()),
-        middleware=[Middleware(Unread), Middleware(RequestId), Middleware(Head)],
+        lifespan=partial(_lifespan, settings or read_settings(), stopping),
+        middleware=[
+            Middleware(Unread, stopping.is_set),
+            Middleware(RequestId),
+            Middleware(Head),
+        ],
         exception_handlers=problems.HANDLERS,
         redirect_slashes=False,
         docs_url=None,  # a page from other machines: blank in a closed network
@@ -47,7 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(settings: Settings, stopping: Event, app: FastAPI) -> AsyncIterator[None]:
     """Open the indexes in the background, so that `/livez` and `/readyz` answer meanwhile.
 
     Told to stop, it is not ready any more, and bodies that are still coming get a moment; in the
@@ -59,6 +65,7 @@ async def _lifespan(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
     app.state.serving = Serving(settings, catalog, admission, intake)
 
     def stop() -> None:
+        stopping.set()
         catalog.stop()
         intake.stop()
 

@@ -35,3 +35,4 @@ def test_it_refuses_what_cannot_be_served(files: Path, tmp_path: Path) -> None:
     refused(2, "serve", f"a b={index}", words="a b")
     refused(2, "serve", tmp_path, words=str(tmp_path))
     refused(2, "serve", index, "--port", "99999", words="99999")
+    refused(2, "serve", index, "--host", "", words="empty")

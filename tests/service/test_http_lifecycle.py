@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -122,6 +123,25 @@ def test_half_a_request_does_not_hold_up_a_server_that_is_to_stop(tiny_index: Bu
         started.terminate()
         assert started.wait(timeout=10) == 0
         assert connection.recv(100).startswith(b"HTTP/1.1 503")
+
+
+def test_a_refused_body_that_still_comes_does_not_hold_up_a_server_that_is_to_stop(
+    tiny_index: BuildIndex,
+) -> None:
+    head = f"POST {SEARCH} HTTP/1.1\r\nhost: x\r\ncontent-type: {RAW}\r\n"
+    with serving({"floats": tiny_index()}) as (client, started):
+        port = client.base_url.port
+        assert port is not None
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall(f"{head}content-length: 1000000000\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 413")
+            started.terminate()
+            end = time.monotonic() + 10
+            while started.poll() is None and time.monotonic() < end:
+                with suppress(OSError):
+                    connection.sendall(bytes(1000))
+                time.sleep(0.1)
+            assert started.poll() == 0
 
 
 def test_a_body_that_does_not_come_is_given_up(tiny_index: BuildIndex) -> None:

@@ -1,12 +1,14 @@
 """Settings, names of indexes, media types: what is decided before a request is looked into."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from longspan.indexer.errors import BadConfig, DoesNotFit
 from longspan.service.http.process import serve
+from longspan.service.http.schedule.intake import CLOSING
 from longspan.service.http.settings import Settings, named_index, read_settings
 from longspan.service.http.wire.media import JSON, RAW, answer_media, body_media
 from longspan.service.search import cgroup
@@ -61,6 +63,15 @@ def test_what_is_no_value_of_a_variable_is_refused_with_its_name(
     monkeypatch.setenv(f"LONGSPAN_{name}", value)
     with pytest.raises(BadConfig, match=f"^LONGSPAN_{name}: "):
         read_settings()
+
+
+def test_compose_gives_a_server_longer_than_it_takes_to_stop() -> None:
+    """And sets nothing that no server reads."""
+    text = (Path(__file__).parents[2] / "docker/compose.yml").read_text()
+    [seconds] = re.findall(r"stop_grace_period: (\d+)s", text)
+    assert int(seconds) >= Settings.model_fields["grace"].default + 2 * CLOSING
+    known = {f"LONGSPAN_{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(r"LONGSPAN_\w+", text)) <= known
 
 
 def test_an_empty_host_is_not_every_interface(tiny_index: BuildIndex) -> None:

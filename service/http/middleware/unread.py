@@ -6,6 +6,7 @@ read at a pace and dropped for a while, and then the connection is closed.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -20,10 +21,13 @@ QUIET: Final = 2.0  # seconds in which something must come
 
 
 class Unread:
-    """Middleware: reads on where a route did not read its request to the end."""
+    """Middleware: reads on where a route did not read its request to the end.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app, self._pace = app, Pace()
+    is_stopping  says whether the server was told to stop: then nothing more is read
+    """
+
+    def __init__(self, app: ASGIApp, is_stopping: Callable[[], bool]) -> None:
+        self._app, self._pace, self._is_stopping = app, Pace(), is_stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and watch how far it is read."""
@@ -54,7 +58,7 @@ class Unread:
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
                 more = True
-                while more:
+                while more and not self._is_stopping():
                     async with asyncio.timeout(QUIET):
                         message = await receive()
                     more = message.get("more_body", False)
