@@ -9,8 +9,9 @@ Starts `longspan serve` with one worker and a memory limit on a free port, and l
     pieces  send a body in pieces of a byte each
 
 while others ask single queries, and `/livez` is asked every 5 ms by a process of its own. Prints a
-JSON line for each: how `/livez` and the others fared, what the clients got, and the most memory
-that the server had of its own (RssAnon) and all told (VmHWM).
+JSON line for each: how `/livez` and the others fared, what the clients got, for how long the event
+loop ran and wanted a core that others had (the clients are on the same machine), and the most
+memory that the server had of its own (RssAnon) and all told (VmHWM).
 """
 
 import argparse
@@ -28,6 +29,7 @@ from threading import Event
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from process import field
 from rest import server
 
@@ -70,7 +72,9 @@ def measured(
         others = pool.submit(ask, port, np.ones(dim, dtype).tobytes(), end)
         memory = pool.submit(most_memory, process, end)
         time.sleep(1)
+        before = loop_seconds(process)
         answers = kind(port, dim)
+        ran, waited = loop_seconds(process) - before
         time.sleep(1)
         end.set()
         over.set()
@@ -82,6 +86,7 @@ def measured(
         "livez_ms": quantiles(live),
         "others_ms": quantiles([took for code, took in asked if code == 200]),
         "others_refused": sum(code != 200 for code, _ in asked),
+        "loop_s": {"ran": round(float(ran), 2), "waited_for_a_core": round(float(waited), 2)},
         "own_MiB": memory.result() >> 20,
         "peak_MiB": field(f"/proc/{process}/status", "VmHWM") >> 10,
     }
@@ -117,6 +122,12 @@ def most_memory(process: int, end: Event) -> int:
     return most
 
 
+def loop_seconds(process: int) -> NDArray[np.float64]:
+    """Return for how long a process's first thread, its event loop, ran, and waited for a core."""
+    ran, waited, _ = Path(f"/proc/{process}/schedstat").read_text().split()
+    return np.array([float(ran), float(waited)]) / 1e9
+
+
 def quiet(port: int, dim: int) -> Counter[Any]:
     """Do nothing for a while."""
     time.sleep(5)
@@ -127,12 +138,13 @@ def stall(port: int, dim: int) -> Counter[Any]:
     """Send as much of large bodies as is taken, then nothing, until the server gives up."""
     head = f"POST /v1/indexes/x/search/batch HTTP/1.1\r\nhost: x\r\ncontent-length: {LARGE}\r\n"
     head += "content-type: application/octet-stream\r\n\r\n"
+    most = bytes(LARGE - 1)  # of all, or the machine were busy with zeros
 
     def one(_: int) -> Any:
         with socket.create_connection((HOST, port), timeout=1) as connection:
             connection.sendall(head.encode())
             with suppress(OSError):
-                connection.sendall(bytes(LARGE - 1))
+                connection.sendall(most)
             connection.settimeout(60)
             return status_of(connection)
 
