@@ -163,10 +163,10 @@ def make(stages: Stages) -> None:
         stages.discard("labels-*")
         stages.discard(work_files.SHARED)
     with stages.timed("cluster"):
-        stages.each("cluster", cluster.grow, job.filled, in_part, "vectors")
-        stages.once("tree", lambda: cluster.join(job))
+        stages.each("cluster", cluster.cluster, job.filled, in_part, "vectors")
+        stages.once("tree", lambda: cluster.join_tree(job))
     with stages.timed("closure"):
-        stages.each("closure", closure.assign, job.filled, in_part, "vectors")
+        stages.each("closure", closure.write_closure, job.filled, in_part, "vectors")
         stages.discard("below-*")
         stages.once("count", lambda: entries.count(job))
         stages.each("settle", entries.settle, job.filled, in_part, "vectors")
@@ -178,11 +178,11 @@ def make(stages: Stages) -> None:
             with stages.pool_for("train") as few:
                 stages.once("train", lambda: encode.train(job, few))
             stages.each("encode", encode.encode, job.filled, in_part, "vectors")
-            stages.once("join", lambda: encode.join(job))
+            stages.once("join", lambda: encode.join_codes(job))
             stages.discard("*-codes-*")
         stages.once("count pages", lambda: pack.count_pages(job))
         stages.in_turn("pack", pack.pack, pack.postings_of(job), "postings")
-        stages.once("directory", lambda: pack.finish(job))
+        stages.once("directory", lambda: pack.join_directory(job))
 
 
 def save_payload(objects: payloads.Objects, job: Job, progress: Progress) -> None:
@@ -196,8 +196,8 @@ def calibrated(stages: Stages, given: Vectors | None) -> Calibration:
     job, progress = stages.job, stages.progress
     with stages.timed("calibrate"), stages.pool_for("calibrate") as pool:
         at_once = stages.at_once("truth", stages.pool.threads)
-        stages.once("truth", lambda: calibrate.write_sample(job, given, at_once, progress))
-        sample = calibrate.read_sample(job)
+        stages.once("truth", lambda: calibrate.write_truth(job, given, at_once, progress))
+        sample = calibrate.read_truth(job)
         levels = job.load_all(work_files.FINAL)["levels"].tolist()
         heads = store_heads.Heads(job.draft, job.space, levels)
         parts = Parts(job.draft, job.space, heads, encode.codec_of(job), pack.first_heads(job))

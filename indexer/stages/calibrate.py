@@ -26,7 +26,7 @@ from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages import depths
 from longspan.indexer.stages.depths import nearest, quantile
 from longspan.indexer.stages.tree import NOBODY
-from longspan.indexer.stages.work_files import SAMPLE
+from longspan.indexer.stages.work_files import TRUTH
 from longspan.indexer.store.calibration import RECALLS, Calibration, Table
 from longspan.indexer.store.codec import TIERS
 from longspan.indexer.store.heads import Heads
@@ -61,7 +61,7 @@ class Sample:
     source: str
 
 
-def write_sample(job: Job, given: Vectors | None, threads: int, progress: Progress) -> None:
+def write_truth(job: Job, given: Vectors | None, threads: int, progress: Progress) -> None:
     """Write the calibration queries, given or drawn from the vectors, and their true neighbours."""
     vectors, metric = job.staged, job.space.metric
     if given is not None:
@@ -70,7 +70,7 @@ def write_sample(job: Job, given: Vectors | None, threads: int, progress: Progre
         count, seed = job.config.calibration, job.config.seed
         sample = sample_base(vectors, metric, count, seed, threads, progress)
     job.save_all(
-        SAMPLE,
+        TRUTH,
         queries=sample.queries,
         truth=sample.truth,
         own=sample.own,
@@ -78,9 +78,9 @@ def write_sample(job: Job, given: Vectors | None, threads: int, progress: Progre
     )
 
 
-def read_sample(job: Job) -> Sample:
-    """Return what write_sample has written."""
-    arrays = job.load_all(SAMPLE)
+def read_truth(job: Job) -> Sample:
+    """Return what write_truth has written."""
+    arrays = job.load_all(TRUTH)
     return Sample(arrays["queries"], arrays["truth"], arrays["own"], str(arrays["source"]))
 
 

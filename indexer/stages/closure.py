@@ -56,7 +56,7 @@ class Candidates:
         return cls(ids, mean, near, square(near))
 
 
-def assign(job: Job, part: int) -> None:
+def write_closure(job: Job, part: int) -> None:
     """Write the copies of a part's vectors, those at their nearest heads apart from the others."""
     tree, start = tree_of(job), job.bounds[part]
     kept, dist = copies_in(job, tree, part)

@@ -33,7 +33,7 @@ class Node:
     parts: "list[Node]"
 
 
-def grow(job: Job, part: int) -> None:
+def cluster(job: Job, part: int) -> None:
     """Write the tree below one node of the top level, itself the first level, and its groups.
 
     levels and sizes are as those of a Tree; order has the part's vectors group by group, each
@@ -107,7 +107,7 @@ def by_level(top: list[Node]) -> Iterator[list[Node]]:
         top = [part for node in top for part in node.parts]
 
 
-def join(job: Job) -> None:
+def join_tree(job: Job) -> None:
     """Write the tree of all parts, and where the heads and the groups of each part begin."""
     counts = np.zeros((job.levels, job.parts + 1), np.int64)
     sizes: list[list[Counts]] = [[] for _ in range(job.levels - 1)]

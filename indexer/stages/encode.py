@@ -62,7 +62,7 @@ def encode(job: Job, part: int) -> None:
         job.save(codes_in(name, part), whole)
 
 
-def join(job: Job) -> None:
+def join_codes(job: Job) -> None:
     """Bring the records of all parts together in the index."""
     for name, scalars in zip((FIRST, SECOND), SCALARS, strict=True):
         shape = (job.n, job.form.groups + scalars)

@@ -122,7 +122,7 @@ def values_of(source: Source, records: NDArray[np.void], postings: range) -> lis
     return values
 
 
-def finish(job: Job) -> None:
+def join_directory(job: Job) -> None:
     """Write the directory of all shards into the index."""
     shards = range(len(shards_of(job)))
     with job.replacing(job.draft / DIRECTORY) as file:

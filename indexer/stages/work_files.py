@@ -43,7 +43,7 @@ the head space. A slot is the number of a staged vector, a row that of a vector 
     records.npy          RECORD  (h,)         the directory, as far as it is pack        pack
                                               known before the postings are
     records-SHARD.npy    RECORD  -            that of one shard, whole       pack        pack
-    sample.npz           -       -            the calibration queries, and   calibrate   calibrate
+    truth.npz            -       -            the calibration queries, and   calibrate   calibrate
                                               their true neighbours
 """  # noqa: E501  the lines of a table
 
@@ -55,7 +55,7 @@ NAMES, ORDER, NUMBER, STARTS = "names.npy", "order.npy", "number.npy", "starts.n
 SETTLED, FINAL = "settled.npy", "final.npz"
 MEANING = "meaning.json"
 RECORDS = "records.npy"
-SAMPLE = "sample.npz"
+TRUTH = "truth.npz"
 
 
 def labels_of(chunk: int) -> str:

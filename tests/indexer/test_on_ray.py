@@ -103,8 +103,8 @@ def test_the_command_builds_on_a_cluster_what_it_builds_on_threads(
     assert {path.name for path in base.parent.iterdir()} == {"base.npy", "ray", "threads"}
 
 
-def grow_or_be_killed(job: Job, part: int) -> None:
-    """Grow a part; the first worker that comes to the fifth is killed amid it."""
+def cluster_or_be_killed(job: Job, part: int) -> None:
+    """Cluster a part; the first worker that comes to the fifth is killed amid it."""
     folder = job.work.parent.parent
     with (folder / "parts.txt").open("a") as file:
         file.write(f"{part}\n")
@@ -112,16 +112,16 @@ def grow_or_be_killed(job: Job, part: int) -> None:
         (job.work / "below-00005.npz.0.tmp").write_bytes(b"half")
         (folder / "killed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    grow(job, part)
+    as_it_is(job, part)
 
 
-grow = cluster.grow
+as_it_is = cluster.cluster
 
 
 def test_a_worker_that_is_killed_costs_its_unit_and_no_more(
     base: Path, local: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "grow", grow_or_be_killed)
+    monkeypatch.setattr(cluster, "cluster", cluster_or_be_killed)
     build(base, base.parent / "index", executor="ray", config=CONFIG)
     assert content(base.parent / "index") == local
     assert len(local[MANIFEST]["shards"]) > 1

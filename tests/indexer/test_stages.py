@@ -47,8 +47,8 @@ def grow(job: Job) -> Tree:
     """Return the head tree."""
     stage(job)
     for part in job.filled:
-        cluster.grow(job, part)
-    cluster.join(job)
+        cluster.cluster(job, part)
+    cluster.join_tree(job)
     return cluster.tree_of(job)
 
 
@@ -203,7 +203,7 @@ def test_the_holders_of_a_vector_are_the_postings_that_it_is_in(tmp_path: Path) 
     job = job_for(tmp_path, clusters(np.random.default_rng(5)).base, heads=300, max_copies=4)
     grow(job)
     for part in job.filled:
-        closure.assign(job, part)
+        closure.write_closure(job, part)
     entries.count(job)
     for part in job.filled:
         entries.settle(job, part)
