@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from longspan.indexer import pipeline
 from longspan.indexer.config import BuildConfig
-from longspan.indexer.planning import budget, memory, shape
+from longspan.indexer.planning import budget, shape
+from longspan.indexer.planning.need import Need
 from longspan.indexer.running import runner
 from longspan.indexer.running.proc import own_memory
 
@@ -70,11 +71,11 @@ def watched(build: dict[str, Any], part: int, folder: Path) -> dict[str, Any]:
 def build_marked(build: dict[str, Any], part: int, marks: Path) -> dict[str, Any]:
     """Build, and mark which stage runs; return what each was planned to, and had at its end."""
     shape.PART = part
-    needs: dict[str, memory.Need] = {}
+    needs: dict[str, Need] = {}
     seen: dict[str, int] = {}
     needs_of = vars(budget.Budget)["needs"].fget
 
-    def noted(self: budget.Budget) -> dict[str, memory.Need]:
+    def noted(self: budget.Budget) -> dict[str, Need]:
         needs.update(needs_of(self))  # the last time, all is known
         return dict(needs)
 

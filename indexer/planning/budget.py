@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.planning import memory
-from longspan.indexer.planning.memory import Need
+from longspan.indexer.planning.need import Need
 from longspan.indexer.planning.plan import misfits
 from longspan.indexer.running import proc
 from longspan.indexer.running.job import Job

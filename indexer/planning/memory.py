@@ -9,10 +9,11 @@ holds them against what builds take, and so does tests/indexer/test_memory.py.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 
 from longspan.indexer.planning import footprint, portions
+from longspan.indexer.planning.need import DOUBLE, FLOAT, INT, LONG, Build, Need
 from longspan.indexer.planning.shape import Shape
 from longspan.indexer.reader.payload import PER_ROW
 from longspan.indexer.running.proc import own_memory
@@ -23,12 +24,9 @@ from longspan.indexer.tools.exhaustive import CHUNK_BYTES, SCORED_AT_ONCE
 PROGRAM = 36 << 20  # interpreter, libraries, and what their allocators keep,
 AT_REST = 30 << 20  # ... of it before a build begins
 NOTED = 6 << 10  # of the files of a part: their names, until they are safe on the disk
-MANY = 1 << 32  # units
-INT, FLOAT, LONG, DOUBLE = 4, 4, 8, 8
 RECORD = 24  # of a posting in the directory
 SAVED = 16 << 20  # of an array while it goes into a file of several
 MAPPED = 1 << 20  # of vectors that are lifted, or read from here and there
-BLAS_ROWS, BLAS_COLUMNS = 2048, 512  # of a matrix that BLAS keeps packed for each thread
 NODE = 600  # of a node of the tree as Python holds it, beside its centre
 STORED = 4 + 4 + 4  # of a copy: head, distance and place
 SORTED = 2 * STORED + 3 * INT  # ... and while they are sorted
@@ -36,7 +34,6 @@ SETTLING = 2 * STORED  # ... and as it comes and goes
 SETTLED = 72  # ... and while the postings that it may be in are filled
 TRAINED = {"pq": 4, "rabitq": 3}  # floats of each value that a codec is trained on
 TRAINING = 184  # bytes of each vector of the group that a thread trains
-TURNED = 10  # floats of each value that a thread encodes at once
 KNN = 4096, 1024  # queries and vectors that faiss compares at once
 WAITING = 5  # portions of a thread, made or being made: postings, or queries with their heads
 RANKS = 4 + 3 * 4 + 2  # of a head ranked in calibration: number, distances, whether it is read
@@ -46,94 +43,6 @@ TRIALS = 23 * 100 * 8  # of a query: its neighbours' places in each
 HELD = 3 * 8  # of a posting that holds a neighbour: the word for it, on its way and sorted
 NEIGHBOURS = 101  # of a query, itself among them
 ANSWERED = 133 * 60  # of a query: as many neighbours as are taken, of two chunks and sorted
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Bytes that a stage takes: once, and for each of the units at work, of most that there are."""
-
-    once: int
-    unit: int = 0
-    most: int = MANY
-
-    def of(self, units: int) -> int:
-        """Return the bytes with so many units at work."""
-        return self.once + min(units, self.most) * self.unit
-
-    def units(self, limit: int | None, wanted: int) -> int:
-        """Return how many units fit into a limit at once, at most as many as wanted; one does."""
-        if limit is None or self.unit == 0:
-            return wanted
-        return max(1, min(wanted, (limit - self.once) // self.unit))
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """What the formulas are made of.
-
-    queries  that the build is calibrated with
-    part     vectors of the largest part
-    stored   vectors and copies under the heads of a part at most
-    """
-
-    shape: Shape
-    queries: int
-    part: int
-    stored: int
-
-    @property
-    def n(self) -> int:
-        """Vectors."""
-        return self.shape.n
-
-    @property
-    def row(self) -> int:
-        """Bytes of a vector as it comes."""
-        return self.shape.form.row_bytes
-
-    @property
-    def vector(self) -> int:
-        """Bytes of a vector in the head space; a head has as much."""
-        return FLOAT * self.shape.space.width
-
-    @property
-    def heads(self) -> int:
-        """Heads of the tree."""
-        return self.shape.dials.heads
-
-    @property
-    def part_heads(self) -> int:
-        """Heads of the largest part."""
-        return -(-self.part * self.heads // self.n)
-
-    @property
-    def copies(self) -> int:
-        """Postings that a vector may be in."""
-        return self.shape.config.max_copies
-
-    @property
-    def chunks(self) -> int:
-        """Units of the input."""
-        return -(-self.n // self.shape.chunk)
-
-    @property
-    def blas(self) -> int:
-        """Bytes that BLAS keeps for each thread."""
-        return FLOAT * BLAS_ROWS * min(self.shape.space.width, BLAS_COLUMNS)
-
-    @property
-    def tree(self) -> int:
-        """Bytes of the tree above the heads: centres, squares, sizes, and where families begin."""
-        return self.shape.inner * (self.vector + FLOAT + 2 * LONG)
-
-    def distances(self, vectors: int, centres: float) -> int:
-        """Return the bytes of comparing vectors with centres, and of what BLAS keeps for that."""
-        step = max(1, min(vectors, portions.DISTANCES // max(1, int(centres))))
-        return int(step * centres * FLOAT) + self.blas
-
-    def turned(self, vectors: int) -> int:
-        """Return the bytes of encoding vectors, some at a time."""
-        return min(portions.ENCODED, vectors * self.shape.space.width) * FLOAT * TURNED
 
 
 def sample(b: Build) -> Need:

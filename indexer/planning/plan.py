@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from longspan.indexer.planning import footprint, memory, pace
-from longspan.indexer.planning.memory import Need
+from longspan.indexer.planning.need import Need
 from longspan.indexer.planning.shape import Shape
 from longspan.indexer.store.postings import PAGE
 
