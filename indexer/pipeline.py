@@ -36,6 +36,7 @@ from longspan.indexer.stages import (
     staging,
     work_files,
 )
+from longspan.indexer.stages.holders import holders_of
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.manifest import Manifest
@@ -201,7 +202,7 @@ def calibrated(stages: Stages, given: Vectors | None) -> Calibration:
         levels = job.load_all(work_files.FINAL)["levels"].tolist()
         heads = store_heads.Heads(job.draft, job.space, levels)
         parts = Parts(job.draft, job.space, heads, encode.codec_of(job), pack.first_heads(job))
-        holders = entries.holders_of(job, sample.truth)
+        holders = holders_of(job, sample.truth)
         return calibrate.calibrate(
             parts, sample, holders, job.load(work_files.NUMBER), pool, progress
         )
