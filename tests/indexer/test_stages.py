@@ -14,7 +14,7 @@ from longspan.indexer.planning import dials, portions
 from longspan.indexer.planning.form import Form
 from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.running.job import Job
-from longspan.indexer.stages import closure, cluster, entries, staging, work_files
+from longspan.indexer.stages import closure, cluster, crowd, entries, staging, work_files
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest, spread
 from longspan.indexer.stages.holders import holders_of
 from longspan.indexer.stages.tree import NOBODY, Tree, with_heads
@@ -159,8 +159,8 @@ def test_what_is_stored_under_heads_that_went_is_forgotten_and_the_rest_renumber
 
 
 def test_a_crowded_head_becomes_several_even_when_all_its_vectors_are_equal() -> None:
-    assert entries.pieces_of(np.array([0, 1, 3, 4, 10]), 3).tolist() == [0, 1, 1, 2, 4]
-    pieces = list(entries.cut(entries.Crowd(np.ones((10, 2), np.float32).__getitem__, 10, 16), 4))
+    assert crowd.pieces_of(np.array([0, 1, 3, 4, 10]), 3).tolist() == [0, 1, 1, 2, 4]
+    pieces = list(crowd.cut(crowd.Crowd(np.ones((10, 2), np.float32).__getitem__, 10, 16), 4))
     assert [len(rows) for _, rows in pieces] == [3, 3, 2, 2]
     assert sorted(np.concatenate([rows for _, rows in pieces])) == list(range(10))
 
@@ -169,7 +169,7 @@ def test_a_crowded_head_becomes_several_even_when_all_its_vectors_are_equal() ->
 def test_pieces_of_a_split_lie_along_its_spread(at_hand: int) -> None:
     line = np.stack([np.arange(9), np.zeros(9)], axis=1).astype(np.float32)
     line = line[[4, 0, 8, 2, 6, 1, 7, 3, 5]]
-    pieces = entries.cut(entries.Crowd(line.__getitem__, 9, at_hand), 3)
+    pieces = crowd.cut(crowd.Crowd(line.__getitem__, 9, at_hand), 3)
     assert sorted(head[0] for head, _ in pieces) == [1.0, 4.0, 7.0]
 
 
