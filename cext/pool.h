@@ -1,7 +1,8 @@
-/* The nearest of many candidates that each come once: more are held than are kept, and the rest is
-   dropped when there is no room left. Which are kept does not depend on the order in which they
-   come. A candidate is one word, its distance above its key, so that numbers order as they do, and
-   neither taking one in nor dropping one is a branch that the processor must guess. */
+/* The nearest of many candidates that each come once, by codes in memory or on a walk: more are held
+   than are kept, and the rest is dropped when there is no room left. Which are kept does not depend
+   on the order in which they come. A candidate is one word, its distance above its key, so that
+   numbers order as they do, and neither taking one in nor dropping one is a branch that the
+   processor must guess. */
 #ifndef LONGSPAN_POOL_H
 #define LONGSPAN_POOL_H
 

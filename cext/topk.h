@@ -1,4 +1,5 @@
-/* The k nearest seen so far: a max-heap over two parallel arrays, ordered by (distance, key).
+/* The k nearest seen so far, of answers and of candidates that are read: a max-heap over two
+   parallel arrays, ordered by (distance, key).
 
    It is always full: start from ls_topk_clear. The order is total, so that what it holds does
    not depend on the order in which candidates come. */

@@ -22,6 +22,8 @@ from longspan.service.tools.measured import Tier, measured
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+# Rooms with so many modules that their own line does not lead to one.
+CROWDED = {"indexer/planning", "indexer/stages", "service/http/schedule"}
 SETS = {"sift": "SIFT", "text": "text"}
 PLACE = re.compile(r"<!-- ([a-z ]+) -->\n.*?<!-- /\1 -->", re.DOTALL)
 
@@ -106,16 +108,23 @@ def of_problems() -> list[str]:
 
 
 def of_rooms() -> list[str]:
-    """Return a line for each folder of Python, and for each module that stands in none."""
+    """Return a line for each folder of Python, and for each module of none or of a large one."""
     lines = ["| room | what lives there |", "|---|---|"]
     for top in ("indexer", "service"):
         rooms = (path for path in (ROOT / top).rglob("__init__.py") if path.parent.name != top)
         doors = (path for path in (ROOT / top).glob("*.py") if not path.name.startswith("__"))
         for path in (*sorted(doors), *sorted(rooms)):
             where = path.parent if path.name == "__init__.py" else path
-            about = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-            lines.append(f"| `{where.relative_to(ROOT)}` | {_sentence(about)} |")
+            lines.append(f"| `{where.relative_to(ROOT)}` | {_about(path)} |")
+            if str(where.relative_to(ROOT)) in CROWDED:
+                modules = sorted(where.glob("[a-z]*.py"))
+                lines += [f"| `.../{module.name}` | {_about(module)} |" for module in modules]
     return lines
+
+
+def _about(path: Path) -> str:
+    """Return the first sentence of a module's docstring."""
+    return _sentence(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
 
 
 def of_recall() -> list[str]:

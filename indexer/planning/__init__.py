@@ -1,1 +1,1 @@
-"""What a build will take of memory, disk and time, said before any work."""
+"""What a build decides before any work, and what it will take of memory, disk and time."""

@@ -1,1 +1,1 @@
-"""Which searches run when: the queue, and the work that is taken from it."""
+"""What a server has at once: bodies that come, searches that wait, and the work on them."""
