@@ -164,7 +164,6 @@ def run(code: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.memory
 @pytest.mark.parametrize("part", ["", "::v"])
 @pytest.mark.parametrize("dtype", ["f8", "i2", "u4", "i8"])
 @pytest.mark.parametrize("kind", ["fixed", "list", "large"])
@@ -195,6 +194,7 @@ def test_arrays_of_other_numbers_are_refused_with_a_cast_that_works(
     np.testing.assert_array_equal(found, array.astype(np.float32))
 
 
+@pytest.mark.memory
 def test_parquet_as_large_as_the_memory_is_copied(tmp_path: Path) -> None:
     rows = np.random.default_rng(1).random((160_000, 128), np.float32)
     parquet(tmp_path / "base.parquet", v=rows)
