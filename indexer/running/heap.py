@@ -2,7 +2,7 @@
 
 glibc gives each thread an arena of its own, and of each it keeps tens of megabytes: with 64 threads
 more than the vectors take. A build has one arena for all, which costs no time that can be measured
-(its arrays are few and large), and gives back what is free in it before each stage. Another C
+(its arrays are few and large), and gives back what is free in it after each unit. Another C
 library has nothing of this, and nothing is done.
 """
 

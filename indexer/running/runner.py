@@ -70,7 +70,6 @@ class Stages:
             for number in done:
                 self.note(name, number)
                 advance(size_of(number))
-        heap.trim()
 
     def once(self, name: str, step: Callable[[], Any]) -> None:
         """Run a step that is one unit."""
@@ -78,7 +77,6 @@ class Stages:
             step()
             self.job.written.update(self.job.draft.iterdir())
             self.note(name, 0)
-            heap.trim()
 
     def in_turn(self, name: str, unit: Shared, sizes: Sequence[int], what: str) -> None:
         """Run units one after the other, each by all workers; elsewhere each by one worker."""
@@ -95,7 +93,6 @@ class Stages:
             for number in left:
                 unit(self.job, number, pool, advance)
                 self.note(name, number)
-        heap.trim()
 
     @contextmanager
     def pool_for(self, name: str) -> Iterator[Workers]:
@@ -109,6 +106,7 @@ class Stages:
 
     def note(self, name: str, number: int) -> None:
         """Note that a unit is done, in the journal as soon as what is done is made safe."""
+        heap.trim()  # what it had, of which pieces lie between those of other units
         self.pending.append((name, number))
         if time.monotonic() - self.safe_at > SAFE_EVERY:
             self.make_safe()
