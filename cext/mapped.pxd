@@ -7,17 +7,6 @@ from longspan.cext.pages cimport Asked, Checks
 
 
 @final
-cdef class Files:
-    cdef readonly tuple paths
-    cdef int[::1] handles
-    cdef int64_t[::1] sizes
-    cdef double looked
-
-    cdef Py_ssize_t shrunk(self, double now) noexcept nogil
-    cdef object fault(self, Py_ssize_t file)
-
-
-@final
 cdef class Rows:
     cdef const uint8_t[::1] mapped
     cdef const uint64_t[::1] offsets

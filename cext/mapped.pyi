@@ -7,10 +7,6 @@ from numpy.typing import NDArray
 
 from longspan.cext.pages import Checks
 
-class Files:
-    def __init__(self, paths: Sequence[str | Path], sizes: Sequence[int]) -> None: ...
-    def check(self) -> None: ...
-
 class Mapping:
     @property
     def starts(self) -> tuple[int, ...]: ...

@@ -1,7 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.mapped import Files, Ids
+from longspan.cext.files import Files
+from longspan.cext.mapped import Ids
 from longspan.cext.postings import Postings
 from longspan.cext.tree import HeadTree
 

@@ -9,7 +9,8 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from longspan.cext.mapped cimport Files, Ids
+from longspan.cext.files cimport Files
+from longspan.cext.mapped cimport Ids
 from longspan.cext.postings cimport COSINE, IP, Batch, Postings
 from longspan.cext.prune cimport worth_reading
 from longspan.cext.room cimport ls_room, ls_times

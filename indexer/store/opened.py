@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.codes_tier import CodesTier
+from longspan.cext.files import Files
 from longspan.cext.heads_tier import HeadsTier
-from longspan.cext.mapped import Files, Ids, Mapping
+from longspan.cext.mapped import Ids, Mapping
 from longspan.cext.postings import COSINE, IP, L2, Postings, RawPostings
 from longspan.cext.search import QueryBatch, Searcher
 from longspan.indexer.store import postings as store

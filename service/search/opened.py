@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from longspan.cext.mapped import Files
+from longspan.cext.files import Files
 from longspan.cext.postings import Postings
 from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.store import payload

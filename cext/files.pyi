@@ -1,0 +1,6 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+class Files:
+    def __init__(self, paths: Sequence[str | Path], sizes: Sequence[int]) -> None: ...
+    def check(self) -> None: ...
