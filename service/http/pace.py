@@ -8,6 +8,7 @@ read a piece waits for his turn to read the next.
 import asyncio
 from typing import Final
 
+SMALL: Final = 64 << 10  # bytes of a body that needs no care: a query nearly always
 RATE: Final = 128 << 20  # bytes a second of all bodies together: a batch takes longer to search
 AHEAD: Final = 1 << 20  # bytes that may come at once when nothing came before
 

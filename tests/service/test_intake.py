@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from longspan.service.http.pace import SMALL
 from longspan.service.http.schedule import intake
-from longspan.service.http.schedule.intake import SMALL, Intake
+from longspan.service.http.schedule.intake import Intake
 from longspan.service.http.wire.problems import Refused
 
 LIMIT = 1 << 30

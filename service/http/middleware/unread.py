@@ -13,9 +13,8 @@ from typing import Final
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from longspan.service.http.pace import Pace
+from longspan.service.http.pace import SMALL, Pace
 
-SMALL: Final = 64 << 10  # bytes of a body that need no care: they are in a buffer at once
 LINGER: Final = 20.0  # seconds for which more is read
 QUIET: Final = 2.0  # seconds in which something must come
 

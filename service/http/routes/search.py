@@ -5,8 +5,8 @@ from time import perf_counter
 
 from fastapi import Request, Response
 
+from longspan.service.http.pace import SMALL
 from longspan.service.http.routes.serving import serving_of
-from longspan.service.http.schedule.intake import SMALL
 from longspan.service.http.schedule.work import Call
 from longspan.service.http.wire.media import media_of
 

@@ -13,10 +13,9 @@ from typing import Final
 
 from fastapi import Request
 
-from longspan.service.http.pace import Pace
+from longspan.service.http.pace import SMALL, Pace
 from longspan.service.http.wire.problems import Refused
 
-SMALL: Final = 64 << 10  # bytes of a body that take from no budget: those of a query, nearly always
 MOST: Final = 1024  # bodies that come at once
 STALL: Final = 5  # seconds in which something of a body must come
 CLOSING: Final = 2  # seconds that a body has left once the server was told to stop
