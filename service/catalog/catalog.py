@@ -160,10 +160,9 @@ class Catalog:
     def _promote_all(self) -> None:
         """Take the codes of indexes that were opened into memory, as far as that goes."""
         new = self._new
-        shares = {name: max(self._shares.get(name, 0), sizes[0]) for name, sizes in new.items()}
-        if not self._shares:
-            shares = self._divide(new)
-        for name, share in shares.items():
+        shares = self._shares or self._divide(new)
+        for name, sizes in new.items():
+            share = max(shares.get(name, 0), sizes[0])
             self._promote(name, self._entries[name], share)
 
     def _divide(self, new: Mapping[str, Sequence[int]]) -> dict[str, int]:
