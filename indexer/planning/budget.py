@@ -50,20 +50,15 @@ class Budget:
     @property
     def expected(self) -> dict[str, Need]:
         """What every stage takes, as far as it is known before any work."""
-        return memory.needs(self.job, self.queries, objects=self.payload, held=self.held)
+        return self._needs()
 
     @property
     def needs(self) -> dict[str, Need]:
         """What every stage takes, as far as it is known now."""
-        largest, stored = self.job.largest, self.job.most_stored
-        return memory.needs(
-            self.job,
-            self.queries,
-            largest=largest,
-            stored=stored,
-            objects=self.payload,
-            held=self.held,
-        )
+        return self._needs(largest=self.job.largest, stored=self.job.most_stored)
+
+    def _needs(self, **known: int | None) -> dict[str, Need]:
+        return memory.needs(self.job, self.queries, objects=self.payload, held=self.held, **known)
 
     def _refuse(self, needs: dict[str, Need]) -> None:
         if wrong := misfits(needs, self.limit):
