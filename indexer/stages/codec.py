@@ -7,6 +7,8 @@ two tiers beat one tier of the same bytes (.966 to .934), and the unbiased scale
 the candidates that a recall needs.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -151,13 +153,40 @@ def scalars_of(
     codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Return the scale of the first codes, that of both, and the addend of the first, (n,) each."""
+    found = coded(codec, lifted, heads)
+    _, scale_both = along(found.both, found.rest)
+    scaled = found.scale[:, None] * found.points
+    return found.scale, scale_both, addends(codec, space, lifted, heads, scaled, found.square)
+
+
+class Coded(NamedTuple):
+    """Vectors and their codes.
+
+    rest           (n, groups * 8)  vectors less their heads, turned; square, (n,), of each
+    first, second  (n, groups)      the codes of both tiers
+    points, both   (n, groups * 8)  what the first ones stand for, and what both do
+    scale          (n,)             by which points come nearest to rest
+    """
+
+    rest: Floats
+    first: Bytes
+    second: Bytes
+    points: Floats
+    both: Floats
+    square: Floats
+    scale: Floats
+
+
+def coded(codec: Codec, lifted: Floats, heads: Floats) -> Coded:
+    """Return the codes of vectors, and what they stand for."""
     rest = left_over(codec, lifted, heads)
     first = first_codes(codec, rest)
     second = second_codes(codec, rest, first)
     points = points_of(first, codec.books[0])
     square, scale = along(points, rest)
-    _, scale_both = along(points + points_of(second, codec.books[1]), rest)
-    return scale, scale_both, addends(codec, space, lifted, heads, scale[:, None] * points, square)
+    return Coded(
+        rest, first, second, points, points + points_of(second, codec.books[1]), square, scale
+    )
 
 
 def addends(
@@ -193,16 +222,11 @@ def encode(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> tup
     returns  (n, groups + 3) and (n, groups + 2)
     """
     meaning = codec.meaning
-    rest = left_over(codec, lifted, heads)
-    first = first_codes(codec, rest)
-    second = second_codes(codec, rest, first)
-    points = points_of(first, codec.books[0])
-    square, scale = along(points, rest)
+    _, first, second, points, both, square, scale = coded(codec, lifted, heads)
     with np.errstate(divide="ignore"):
         byte = (np.log(scale) - meaning.scale_low) / meaning.scale_step
     byte = np.where(scale > 0, np.clip(np.rint(byte), 1, POINTS - 1), 0).astype(np.uint8)
     stored = meaning.scales[byte][:, None]
-    both = points + points_of(second, codec.books[1])
     addend, addend_both = (
         addends(codec, space, lifted, heads, scaled, square)
         for scaled in (stored * points, meaning.ratio * stored * both)
