@@ -12,7 +12,7 @@ from longspan.indexer.errors import BadConfig
 from longspan.indexer.inputs import Inputs, open_inputs
 from longspan.indexer.planning import footprint
 from longspan.indexer.planning.budget import Budget
-from longspan.indexer.planning.memory import held_by_caller
+from longspan.indexer.planning.memory import held_by_caller, threads_within
 from longspan.indexer.planning.plan import Plan, planned
 from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.reader import Vectors
@@ -93,9 +93,10 @@ def build(
     vectors, job = given.vectors, job_of(given, Path(index), config)
     asked = min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration
     threads = (threads if executor == LOCAL else None) or len(os.sched_getaffinity(0))
-    budget = Budget(job, asked, bool(payload), memory_limit, held)
+    threads = threads_within(memory_limit, job, threads)
+    budget = Budget(job, asked, bool(payload), memory_limit, threads, held)
     budget.check()
-    budget.check_address_space(threads)
+    budget.check_address_space()
     if announce:
         announce(planned(job, asked, threads, speed(), memory_limit, held=held))
     place = publish.workplace(Path(index))

@@ -1,6 +1,7 @@
 """The memory that a build may take, and how many units of a stage that leaves room for."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.planning import memory
@@ -19,6 +20,7 @@ class Budget:
     queries  how many it is calibrated with
     payload  whether every vector has an object
     limit    bytes of the process; None: as much as they take
+    threads  that work, at most
     held     bytes of it that the caller has besides
     """
 
@@ -26,17 +28,18 @@ class Budget:
     queries: int
     payload: bool
     limit: int | None
+    threads: int = 1
     held: int = 0
 
     def check(self) -> None:
         """Raise DoesNotFit when a stage may take more than the limit with one unit at work."""
         self._refuse(self.expected)
 
-    def check_address_space(self, threads: int) -> None:
-        """Raise DoesNotFit when `ulimit -v` leaves less than the stages map with some threads."""
+    def check_address_space(self) -> None:
+        """Raise DoesNotFit when `ulimit -v` leaves less than the stages map."""
         needs = self.expected.values()
-        most = max(need.of(need.units(self.limit, threads)) for need in needs)
-        proc.check_address_space(most - self.held + (threads + 1) * A_THREAD)
+        most = max(need.of(need.units(self.limit, self.threads)) for need in needs)
+        proc.check_address_space(most - self.held + (self.threads + 1) * A_THREAD)
 
     def at_once(self, stage: str, wanted: int) -> int:
         """Return how many units of a stage may be at work, at most as many as wanted.
@@ -58,7 +61,8 @@ class Budget:
         return self._needs(largest=self.job.largest, stored=self.job.most_stored)
 
     def _needs(self, **known: int | None) -> dict[str, Need]:
-        return memory.needs(self.job, self.queries, objects=self.payload, held=self.held, **known)
+        given: dict[str, Any] = {"threads": self.threads, "held": self.held, **known}
+        return memory.needs(self.job, self.queries, objects=self.payload, **given)
 
     def _refuse(self, needs: dict[str, Need]) -> None:
         if wrong := misfits(needs, self.limit):

@@ -13,7 +13,7 @@ from dataclasses import replace
 from math import ceil
 
 from longspan.indexer.planning import footprint, portions
-from longspan.indexer.planning.need import DOUBLE, FLOAT, INT, LONG, Build, Need
+from longspan.indexer.planning.need import DOUBLE, FLOAT, INT, LONG, Build, Need, blas
 from longspan.indexer.planning.shape import Shape
 from longspan.indexer.reader.payload import PER_ROW
 from longspan.indexer.running.proc import own_memory
@@ -97,7 +97,7 @@ def closure(b: Build) -> Need:
     heads = 2 * candidates * b.vector + 6 * INT * b.shape.inner
     kept = b.part * (b.row + b.copies * (INT + FLOAT) + 2 * INT)
     sorting = b.part * (b.copies - 1) * SORTED
-    return Need(b.tree, max(kept + group + heads, sorting) + b.blas)
+    return Need(b.tree, max(kept + group + heads, sorting))
 
 
 def count(b: Build) -> Need:
@@ -133,7 +133,7 @@ def encode(b: Build) -> Need:
     """Vectors and codes of a part, its heads as they are stored, and some vectors turned."""
     codes = TIERS * b.shape.form.groups + sum(SCALARS)
     heads = 3 * b.part_heads * b.vector
-    return Need(0, b.part * (b.row + codes + 4 * LONG) + heads + b.turned(b.part) + b.blas)
+    return Need(0, b.part * (b.row + codes + 4 * LONG) + heads + b.turned(b.part))
 
 
 def count_pages(b: Build) -> Need:
@@ -161,7 +161,7 @@ def truth(b: Build) -> Need:
     scored = FLOAT * b.n * b.shape.space.dim
     again = min(3 * DOUBLE * SCORED_AT_ONCE, 3 * DOUBLE * b.queries * b.n)
     compared = max(FLOAT * min(b.queries, KNN[0]) * min(b.n, KNN[1]), again)
-    each = min(CHUNK_BYTES, scored) + compared + 2 * b.blas
+    each = min(CHUNK_BYTES, scored) + compared
     return Need(b.queries * ANSWERED, each, -(-scored // CHUNK_BYTES))
 
 
@@ -203,6 +203,15 @@ STAGES: dict[str, Callable[[Build], Need]] = {
     "calibrate": calibrate,
 }
 OF_CODES = {"train", "encode"}
+LIBRARIES = 2  # with a BLAS of their own: numpy, from the first stage on, and faiss
+SHARE = 8  # of a limit that BLAS may keep, one in so many
+
+
+def threads_within(limit: int | None, shape: Shape, wanted: int) -> int:
+    """Return how many threads may work, at most as many as wanted: what BLAS keeps is bounded."""
+    if limit is None:
+        return wanted
+    return max(1, min(wanted, limit // SHARE // (LIBRARIES * blas(shape))))
 
 
 def held_by_caller() -> int:
@@ -214,6 +223,7 @@ def needs(
     shape: Shape,
     queries: int,
     *,
+    threads: int = 1,
     largest: int | None = None,
     stored: int | None = None,
     objects: bool = False,
@@ -222,15 +232,22 @@ def needs(
     """Return what every stage takes, in their order.
 
     queries  how many it is calibrated with
+    threads  that work, at most
     largest  vectors of the largest part; default what is to be expected
     stored   vectors and copies under the heads of a part at most; default as many as may be
     objects  whether every vector has one, its payload
     held     bytes that the caller has in this process besides
     """
     part = largest or min(shape.n, ceil(portions.LARGEST * shape.n / shape.parts))
-    build = Build(shape, queries, part, stored or part * shape.config.max_copies)
+    build = Build(shape, queries, part, stored or part * shape.config.max_copies, threads)
     left_out = set() if shape.form.groups else OF_CODES
     left_out |= set() if objects else {"payload"}
-    found = {name: need(build) for name, need in STAGES.items() if name not in left_out}
+    multiply = "sample", "train" if shape.form.groups else "truth"  # the first with either BLAS
     always = PROGRAM + held + NOTED * shape.parts
-    return {name: replace(need, once=always + need.once) for name, need in found.items()}
+    found = {}
+    for name, stage in STAGES.items():
+        always += build.blas if name in multiply else 0  # kept to the end
+        if name not in left_out:
+            need = stage(build)
+            found[name] = replace(need, once=always + need.once)
+    return found

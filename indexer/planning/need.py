@@ -7,7 +7,10 @@ from longspan.indexer.planning.shape import Shape
 
 MANY = 1 << 32  # units
 INT, FLOAT, LONG, DOUBLE = 4, 4, 8, 8
-BLAS_ROWS, BLAS_COLUMNS = 2048, 512  # of a matrix that BLAS keeps packed for each thread
+# Of what a library of BLAS packs for each thread that multiplies: of the one matrix, by values of
+# it; and of the other, as its blocks are for most processors.
+BLAS_ROWS, BLAS_COLUMNS = 2048, 512
+BLAS_BLOCK = 768 * 384
 TURNED = 10  # floats of each value that a thread encodes at once
 
 
@@ -30,6 +33,12 @@ class Need:
         return max(1, min(wanted, (limit - self.once) // self.unit))
 
 
+def blas(shape: Shape) -> int:
+    """Return the bytes that a library of BLAS keeps for a thread that has multiplied."""
+    rows, block = min(shape.n, BLAS_ROWS), min(shape.n * shape.space.width, BLAS_BLOCK)
+    return FLOAT * (rows * min(shape.space.width, BLAS_COLUMNS) + block)
+
+
 @dataclass(frozen=True, slots=True)
 class Build:
     """What the formulas are made of.
@@ -37,12 +46,14 @@ class Build:
     queries  that the build is calibrated with
     part     vectors of the largest part
     stored   vectors and copies under the heads of a part at most
+    threads  that work
     """
 
     shape: Shape
     queries: int
     part: int
     stored: int
+    threads: int
 
     @property
     def n(self) -> int:
@@ -81,8 +92,8 @@ class Build:
 
     @property
     def blas(self) -> int:
-        """Bytes that BLAS keeps for each thread."""
-        return FLOAT * BLAS_ROWS * min(self.shape.space.width, BLAS_COLUMNS)
+        """Bytes that a library of BLAS keeps once all threads have multiplied at the same time."""
+        return self.threads * blas(self.shape)
 
     @property
     def tree(self) -> int:
@@ -90,9 +101,9 @@ class Build:
         return self.shape.inner * (self.vector + FLOAT + 2 * LONG)
 
     def distances(self, vectors: int, centres: float) -> int:
-        """Return the bytes of comparing vectors with centres, and of what BLAS keeps for that."""
+        """Return the bytes of comparing vectors with centres."""
         step = max(1, min(vectors, portions.DISTANCES // max(1, int(centres))))
-        return int(step * centres * FLOAT) + self.blas
+        return int(step * centres * FLOAT)
 
     def turned(self, vectors: int) -> int:
         """Return the bytes of encoding vectors, some at a time."""

@@ -103,7 +103,8 @@ def planned(
     limit    bytes of memory; free: bytes of disk; None: as much as it takes
     held     bytes that the caller has in this process besides
     """
-    needs = memory.needs(shape, queries, held=held)
+    cores = memory.threads_within(limit, shape, cores)
+    needs = memory.needs(shape, queries, threads=cores, held=held)
     units = {name: need.units(limit, cores) for name, need in needs.items()}
     taken = pace.seconds(shape, queries, units, speed)
     stages = [

@@ -80,6 +80,19 @@ def test_a_limit_holds_with_many_threads(folder: Path) -> None:
     assert max(peak for stage, peak in found["peaks"].items()) <= limit
 
 
+@pytest.mark.parametrize("dim", [8, 128, 2048])
+def test_what_blas_keeps_of_threads_is_planned_and_a_small_share_of_a_limit(dim: int) -> None:
+    made = shape_of(10**8, HeadSpace("l2", "f32", dim), BuildConfig())
+    assert memory.threads_within(None, made, 64) == 64
+    assert memory.threads_within(1, made, 64) == 1
+    within = memory.threads_within(400 * MIB, made, 64)
+    assert 1 < within < 64
+    few, many = (memory.needs(made, 1000, threads=threads) for threads in (1, within))
+    kept = max(many[stage].once - few[stage].once for stage in few)
+    assert kept * within <= 400 * MIB // 8 * (within - 1)
+    assert many["stage"].once - few["stage"].once == kept // 2  # of numpy's alone, so early
+
+
 def test_what_the_caller_has_in_the_process_counts(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
