@@ -7,10 +7,9 @@ from longspan.indexer.planning.shape import Shape
 
 MANY = 1 << 32  # units
 INT, FLOAT, LONG, DOUBLE = 4, 4, 8, 8
-# Of what a library of BLAS packs for each thread that multiplies: of the one matrix, by values of
-# it; and of the other, as its blocks are for most processors.
-BLAS_ROWS, BLAS_COLUMNS = 2048, 512
-BLAS_BLOCK = 768 * 384
+# What a library of BLAS packs for each thread that multiplies: rows of the longer matrix, so many
+# values of each, and a block of the other. Measured on products as builds have them.
+BLAS_COLUMNS, BLAS_BLOCK = 384, 1 << 16
 TURNED = 10  # floats of each value that a thread encodes at once
 
 
@@ -35,8 +34,8 @@ class Need:
 
 def blas(shape: Shape) -> int:
     """Return the bytes that a library of BLAS keeps for a thread that has multiplied."""
-    rows, block = min(shape.n, BLAS_ROWS), min(shape.n * shape.space.width, BLAS_BLOCK)
-    return FLOAT * (rows * min(shape.space.width, BLAS_COLUMNS) + block)
+    rows = min(shape.n, portions.TOGETHER)
+    return FLOAT * (rows * min(shape.space.width, BLAS_COLUMNS) + BLAS_BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Build:
 
     def distances(self, vectors: int, centres: float) -> int:
         """Return the bytes of comparing vectors with centres."""
-        step = max(1, min(vectors, portions.DISTANCES // max(1, int(centres))))
+        step = max(1, min(vectors, portions.TOGETHER, portions.DISTANCES // max(1, int(centres))))
         return int(step * centres * FLOAT)
 
     def turned(self, vectors: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import assign
-from longspan.indexer.planning.portions import DISTANCES, LARGEST, ROUNDS, SPREADS
+from longspan.indexer.planning.portions import DISTANCES, LARGEST, ROUNDS, SPREADS, TOGETHER
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int32]
@@ -89,7 +89,7 @@ def cheapest(vectors: Floats, centres: Floats, price: Floats | None = None) -> L
     if price is not None:
         offset += price
     labels = np.empty(len(vectors), np.int32)
-    step = max(1, DISTANCES // len(centres))
+    step = max(1, min(TOGETHER, DISTANCES // len(centres)))
     for at in range(0, len(vectors), step):
         some = slice(at, at + step)
         assign.label(vectors[some] @ centres.T, offset, labels[some])

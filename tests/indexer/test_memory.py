@@ -80,7 +80,7 @@ def test_a_limit_holds_with_many_threads(folder: Path) -> None:
     assert max(peak for stage, peak in found["peaks"].items()) <= limit
 
 
-@pytest.mark.parametrize("dim", [8, 128, 2048])
+@pytest.mark.parametrize("dim", [32, 128, 2048])
 def test_what_blas_keeps_of_threads_is_planned_and_a_small_share_of_a_limit(dim: int) -> None:
     made = shape_of(10**8, HeadSpace("l2", "f32", dim), BuildConfig())
     assert memory.threads_within(None, made, 64) == 64
