@@ -19,6 +19,7 @@ from longspan.service.http import routes
 from longspan.service.http.middleware.head import Head
 from longspan.service.http.middleware.request_id import RequestId
 from longspan.service.http.middleware.unread import Unread
+from longspan.service.http.protocol import HEAD_SECONDS
 from longspan.service.http.routes.serving import Serving
 from longspan.service.http.schedule.intake import Intake
 from longspan.service.http.schedule.queue import Admission
@@ -53,11 +54,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, stopping: Event, app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(
+    settings: Settings, stopping: Event, app: FastAPI
+) -> AsyncIterator[dict[str, float]]:
     """Open the indexes in the background, so that `/livez` and `/readyz` answer meanwhile.
 
     Told to stop, it is not ready any more, and bodies that are still coming get a moment; in the
-    end nothing is waited for.
+    end nothing is waited for. Gives what `protocol` wants to know.
     """
     catalog = Catalog(settings.indexes, settings.memory, settings.shares)
     admission = Admission(perform, settings.threads, settings.queue)
@@ -73,7 +76,7 @@ async def _lifespan(settings: Settings, stopping: Event, app: FastAPI) -> AsyncI
         faulthandler.enable()  # what ends a process without a word, such as a page that is gone
     catalog.start()
     with told_to_stop(stop):
-        yield
+        yield {HEAD_SECONDS: settings.body_seconds}
     stop()
     admission.close()
     catalog.close()

@@ -119,7 +119,7 @@ class Settings(BaseSettings):
         description="most bytes of request bodies in memory at once, those of 64 KiB aside",
     )
     body_seconds: float = Field(
-        default=30, gt=0, le=3600, description="time that a request's body may take to come"
+        default=30, gt=0, le=3600, description="time that a request's head may take, then its body"
     )
     grace: int = Field(
         default=20,

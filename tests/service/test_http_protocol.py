@@ -1,11 +1,14 @@
 """What a client may have parsed at a time, and an answer that comes before its request has."""
 
+import json
 import socket
+import time
 
 import httpx
 import pytest
 
-from tests.service.serving import RAW, wait_until
+from tests.conftest import BuildIndex
+from tests.service.serving import RAW, serving, wait_until
 from tests.service.test_http_server import SEARCH
 
 GET = b"GET /livez HTTP/1.1\r\nhost: x\r\n"
@@ -48,6 +51,32 @@ def test_what_has_no_end_is_cut_off(server: httpx.Client, sent: list[bytes]) -> 
     found = answer_to(server, *sent)
     assert not found or b" 400 " in found
     assert server.get("/livez").status_code == 200
+
+
+def test_what_is_no_request_gets_a_problem(server: httpx.Client) -> None:
+    head, _, body = answer_to(server, b"one two\r\n\r\n").partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request")
+    assert b"content-type: application/problem+json" in head
+    said = json.loads(body)
+    assert (said["status"], said["code"]) == (400, "bad_request")
+    assert f"x-request-id: {said['request_id']}".encode() in head
+
+
+def test_a_head_that_does_not_come_is_given_up(tiny_index: BuildIndex) -> None:
+    with serving({"floats": tiny_index()}, BODY_SECONDS="0.5") as (client, _):
+        found = answer_to(client, GET + b"a: b")
+        assert found.startswith(b"HTTP/1.1 408 ")
+        assert json.loads(found.partition(b"\r\n\r\n")[2])["code"] == "too_slow"
+        with connect(client) as connection:  # one that is silent is waited for, as between two
+            for _ in range(2):
+                time.sleep(1)
+                connection.sendall(GET)
+                time.sleep(0.1)
+                connection.sendall(b"\r\n")
+                found = b""
+                while not found.endswith(b"}"):
+                    found += connection.recv(1 << 16)
+                assert found.startswith(b"HTTP/1.1 200")
 
 
 def test_some_requests_may_wait_on_one_connection(server: httpx.Client) -> None:

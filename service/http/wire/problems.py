@@ -115,20 +115,26 @@ def _place(loc: Sequence[int | str], of_query: bool) -> dict[str, str]:
 async def answer(request: Request, error: Exception) -> Response:
     """Answer any exception that leaves a route, FastAPI's own included."""
     refused = _refusal(request, error)
+    path = request.scope["path"]  # request.url would decode the query, of any bytes
+    body = body_of(refused, path, request.state.request_id)
+    return Response(body, PROBLEMS[refused.code].status, refused.headers, MEDIA_TYPE)
+
+
+def body_of(refused: Refused, path: str, request_id: str) -> bytes:
+    """Return the JSON that says what was refused."""
     kind = PROBLEMS[refused.code]
-    request_id = request.state.request_id
     body = {
         "type": f"urn:longspan:problem:{refused.code.replace('_', '-')}",
         "title": kind.title,
         "status": kind.status,
         "detail": refused.detail,
-        "instance": request.scope["path"],  # request.url would decode the query, of any bytes
+        "instance": path,
         "code": refused.code,
         "request_id": request_id,
     }
     if refused.errors:
         body["errors"] = refused.errors
-    return Response(orjson.dumps(body), kind.status, refused.headers, MEDIA_TYPE)
+    return orjson.dumps(body)
 
 
 def _refusal(request: Request, error: Exception) -> Refused:
