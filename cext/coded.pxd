@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from longspan.cext.kernels cimport ls_codes
-from longspan.cext.mapped cimport Rows
+from longspan.cext.mapped cimport Ids, Rows
 from longspan.cext.postings cimport Batch, Postings, Wave
 from longspan.cext.tree cimport HeadTree
 
@@ -32,7 +32,9 @@ cdef class CodedPostings(Postings):
     cdef float unit, ratio
 
     cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil
-    cdef void find(self, Batch *batch, size_t i, Wave *wave, Scratch *scratch) noexcept nogil
+    cdef void find(
+        self, Batch *batch, size_t i, Wave *wave, Scratch *scratch, Ids ids
+    ) noexcept nogil
     cdef void list_candidates(
         self, Batch *batch, size_t i, const Scratch *scratch
     ) noexcept nogil

@@ -25,7 +25,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels, ls_codes
-from longspan.cext.mapped cimport Rows
+from longspan.cext.mapped cimport Ids, Rows
 from longspan.cext.pages cimport ls_major_faults
 from longspan.cext.posting cimport coded_bytes, padded
 from longspan.cext.postings cimport COSINE, Batch, Postings, Wave
@@ -121,15 +121,20 @@ cdef class CodedPostings(Postings):
         scratch.survivors = <uint32_t *>ls_room(ls_plus(batch.depth, 1), 2 * sizeof(uint32_t))
         return scratch.tables != NULL and scratch.survivors != NULL
 
-    cdef void find(self, Batch *batch, size_t i, Wave *wave, Scratch *scratch) noexcept nogil:
-        """Fill a query's survivors, the rows to rerank; each tier knows how."""
+    cdef void find(
+        self, Batch *batch, size_t i, Wave *wave, Scratch *scratch, Ids ids
+    ) noexcept nogil:
+        """Fill a query's survivors, the rows to rerank; each tier knows how.
+
+        Asks for the ids of the likely answers: they are read together with the survivors.
+        """
 
     cdef void list_candidates(
         self, Batch *batch, size_t i, const Scratch *scratch
     ) noexcept nogil:
         """Write the candidates, best first, in place of an answer; 2^32 - 1 beyond the last."""
 
-    cdef bint answer(self, Batch *batch, float *block) noexcept nogil:
+    cdef bint answer(self, Batch *batch, float *block, Ids ids) noexcept nogil:
         """Search query by query; one's vectors are read while the next one's are found."""
         cdef Scratch scratch
         cdef Wave wave = Wave(0, 0, 0)
@@ -144,7 +149,7 @@ cdef class CodedPostings(Postings):
             for i in range(batch.nq):
                 ls_topk_clear(ls_topk(batch.dist + i * batch.k, batch.rows + i * batch.k, batch.k))
                 self.tables_of(batch, i, &scratch)
-                self.find(batch, i, &wave, &scratch)
+                self.find(batch, i, &wave, &scratch, ids)
                 if batch.candidates != NULL:
                     self.list_candidates(batch, i, &scratch)
                     continue

@@ -9,6 +9,7 @@ from libc.string cimport memcpy
 
 from longspan.cext.coded cimport CodedPostings, Scratch, survivors_of
 from longspan.cext.kernels cimport LS_POINTS, kernels, ls_codes, ls_half
+from longspan.cext.mapped cimport Ids
 from longspan.cext.pool cimport (
     ls_candidate, ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room,
     ls_pool_order, ls_pool_thin,
@@ -56,7 +57,9 @@ cdef class CodesTier(CodedPostings):
         scratch.held = <uint64_t *>ls_room(room, sizeof(uint64_t))
         return CodedPostings.prepare(self, batch, scratch) and scratch.held != NULL
 
-    cdef void find(self, Batch *batch, size_t i, Wave *wave, Scratch *scratch) noexcept nogil:
+    cdef void find(
+        self, Batch *batch, size_t i, Wave *wave, Scratch *scratch, Ids ids
+    ) noexcept nogil:
         cdef const uint32_t *probes = batch.probes + i * batch.m
         cdef uint32_t *survivors = survivors_of(batch, i, scratch)
         cdef ls_codes codes = self.codes_of(scratch)
@@ -79,6 +82,10 @@ cdef class CodesTier(CodedPostings):
         survivors[0] = <uint32_t>best.count
         for j in range(best.count):
             survivors[j + 1] = ls_key(best.held[j])
+        best.keep = batch.k
+        ls_pool_thin(&best)
+        for j in range(best.count):
+            ids.ask(ls_key(best.held[j]))
 
     cdef void refine(self, ls_pool *best, Scratch *scratch) noexcept nogil:
         """Replace the estimates by those of both codes.

@@ -10,6 +10,7 @@ from libc.string cimport memset
 
 from longspan.cext.coded cimport CodedPostings, Scratch, survivors_of
 from longspan.cext.kernels cimport kernels, ls_codes
+from longspan.cext.mapped cimport Ids
 from longspan.cext.posting cimport copies_at
 from longspan.cext.postings cimport COSINE, IP, L2, Batch, Wave, whole_pages
 from longspan.cext.room cimport ls_room
@@ -43,7 +44,9 @@ cdef class HeadsTier(CodedPostings):
             and scratch.known != NULL and scratch.near != NULL
         )
 
-    cdef void find(self, Batch *batch, size_t i, Wave *wave, Scratch *scratch) noexcept nogil:
+    cdef void find(
+        self, Batch *batch, size_t i, Wave *wave, Scratch *scratch, Ids ids
+    ) noexcept nogil:
         """Score the vectors of the probes, then find copies that may be nearer than they are.
 
         The candidates are the best `depth` of vectors and codes together, in the head space; of
@@ -68,6 +71,8 @@ cdef class HeadsTier(CodedPostings):
             wave.ahead -= 1
         for j in range(batch.counts[i]):
             self.score_copies(batch, i, probes[j], best, scratch)
+        for r in range(batch.k):
+            ids.ask(batch.rows[i * batch.k + r])
         survivors[0] = 0
         for r in range(best.k):
             if best.key[r] != LS_NOBODY:

@@ -27,5 +27,6 @@ cdef class Ids:
     cdef readonly Checks checks
     cdef size_t first_page, page
 
+    cdef void ask(self, uint32_t row) noexcept nogil
     cdef int64_t fill(self, const uint32_t *rows, int64_t *out, size_t count) noexcept nogil
     cdef object fault(self, int64_t row)

@@ -216,6 +216,13 @@ cdef class Ids:
         if foreign >= 0:
             raise self.fault(foreign)
 
+    cdef void ask(self, uint32_t row) noexcept nogil:
+        """Start reading the id of a row, when there is such a row."""
+        cdef const int64_t *at
+        if row < <size_t>self.ids.shape[0]:
+            at = &self.ids[row]
+            self.asked.ask(<size_t>at // self.page - self.first_page, at, sizeof(int64_t))
+
     cdef int64_t fill(self, const uint32_t *rows, int64_t *out, size_t count) noexcept nogil:
         """Fill out with the ids of rows, their pages asked for first.
 
@@ -228,10 +235,7 @@ cdef class Ids:
                 continue
             if rows[i] >= n:
                 return rows[i]
-            self.asked.ask(
-                <size_t>&self.ids[rows[i]] // self.page - self.first_page, &self.ids[rows[i]],
-                sizeof(int64_t),
-            )
+            self.ask(rows[i])
         for i in range(count):
             if rows[i] == LS_NOBODY:
                 out[i] = -1

@@ -3,6 +3,7 @@
 from cython cimport final
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from longspan.cext.mapped cimport Ids
 from longspan.cext.pages cimport Asked, Checks
 from longspan.cext.topk cimport ls_topk
 
@@ -51,7 +52,7 @@ cdef class Postings:
     cdef readonly Checks checks
 
     cdef size_t bytes_of(self, size_t posting) noexcept nogil
-    cdef bint answer(self, Batch *batch, float *block) noexcept nogil
+    cdef bint answer(self, Batch *batch, float *block, Ids ids) noexcept nogil
     cdef void score_exact(
         self, size_t posting, const void *query, float inverse, ls_topk top, float *block,
     ) noexcept nogil

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
+from longspan.cext.mapped cimport Ids
 from longspan.cext.pages cimport Asked, Checks, ls_major_faults
 from longspan.cext.posting cimport inverses_at, numbers_at, posting_bytes
 from longspan.cext.room cimport ls_room
@@ -142,8 +143,11 @@ cdef class Postings:
         """Return the bytes of a posting, without padding; its own kind knows."""
         return 0
 
-    cdef bint answer(self, Batch *batch, float *block) noexcept nogil:
-        """Fill the batch's answers; its own kind knows how. False: no memory."""
+    cdef bint answer(self, Batch *batch, float *block, Ids ids) noexcept nogil:
+        """Fill the batch's rows and distances; its own kind knows how. False: no memory.
+
+        ids  of the rows: those that are likely to be wanted may be asked for already
+        """
         return False
 
     cdef void score_exact(
@@ -213,7 +217,7 @@ cdef class RawPostings(Postings):
     cdef size_t bytes_of(self, size_t posting) noexcept nogil:
         return posting_bytes(self.counts[posting], self.row_bytes, self.metric == COSINE)
 
-    cdef bint answer(self, Batch *batch, float *block) noexcept nogil:
+    cdef bint answer(self, Batch *batch, float *block, Ids ids) noexcept nogil:
         """Score every probe of every query, the asking a wave ahead."""
         cdef size_t i, j, posting
         cdef long faults = ls_major_faults()

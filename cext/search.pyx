@@ -236,7 +236,7 @@ cdef class Searcher:
                     enough &= self.hold(probes + i * m, m, batch.k, counts + i) or plan.settle
                 ranked = seconds()
                 if enough:
-                    ready = self.postings.answer(batch, block)
+                    ready = self.postings.answer(batch, block, self.ids)
                     if ready and batch.candidates == NULL and batch.foreign < 0 > batch.damaged:
                         batch.foreign = self.ids.fill(batch.rows, ids, nq * batch.k)
                 done = seconds()
