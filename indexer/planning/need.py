@@ -6,6 +6,7 @@ from longspan.indexer.planning import portions
 from longspan.indexer.planning.shape import Shape
 
 MANY = 1 << 32  # units
+HOLES = 16  # of a limit one part in so many
 INT, FLOAT, LONG, DOUBLE = 4, 4, 8, 8
 # What a library of BLAS packs for each thread that multiplies: rows of the longer matrix, so many
 # values of each, and a block of the other. Measured on products as builds have them.
@@ -26,10 +27,13 @@ class Need:
         return self.once + min(units, self.most) * self.unit
 
     def units(self, limit: int | None, wanted: int) -> int:
-        """Return how many units fit into a limit at once, at most as many as wanted; one does."""
+        """Return how many units fit into a limit at once, at most as many as wanted; one does.
+
+        Several leave holes in the heap between what is of one and of another.
+        """
         if limit is None or self.unit == 0:
             return wanted
-        return max(1, min(wanted, (limit - self.once) // self.unit))
+        return max(1, min(wanted, (limit - limit // HOLES - self.once) // self.unit))
 
 
 def blas(shape: Shape) -> int:
