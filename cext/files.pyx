@@ -9,7 +9,7 @@ from posix.stat cimport fstat, struct_stat
 
 import numpy as np
 
-cdef double FRESH = 0.001  # seconds in which a look at files is not repeated
+cdef double FRESH = 0.01  # seconds in which a look at files is not repeated
 
 
 @final
