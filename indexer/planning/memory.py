@@ -93,8 +93,10 @@ def closure(b: Build) -> Need:
     """The tree; vectors and copies of a part, or these while they are sorted; a group at work."""
     together, candidates = min(b.shape.together, b.part), min(portions.COMPARED, b.heads)
     nearest = portions.NEAREST * b.copies * (INT + FLOAT)
-    group = together * (FLOAT * candidates + 2 * b.vector + b.row + nearest)
-    heads = 2 * candidates * b.vector + 6 * INT * b.shape.inner
+    most = together * portions.COMPARED // portions.CANDIDATES  # where they have fewer candidates
+    found = nearest + b.copies * (INT + FLOAT)
+    group = together * FLOAT * candidates + most * (2 * b.vector + b.row + found)
+    heads = 3 * candidates * b.vector + 6 * INT * b.shape.inner
     kept = b.part * (b.row + b.copies * (INT + FLOAT) + 2 * INT)
     sorting = b.part * (b.copies - 1) * SORTED
     return Need(b.tree, max(kept + group + heads, sorting))

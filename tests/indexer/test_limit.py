@@ -12,7 +12,7 @@ import pytest
 
 from longspan.service import Index
 
-LIMIT = 384 << 20
+LIMIT = 256 << 20
 CACHE = 64 << 20  # of it for pages of files, which the kernel counts too
 GROUPS = Path("/sys/fs/cgroup")
 
