@@ -7,3 +7,6 @@ def read(
     sizes: NDArray[np.int64],
     out: NDArray[np.uint8],
 ) -> None: ...
+def take(
+    mapped: object, offset: int, rows: NDArray[np.int64], out: NDArray[np.uint8]
+) -> None: ...

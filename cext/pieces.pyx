@@ -1,10 +1,12 @@
-"""Pieces of an open file in one call without the GIL: all asked for before the first is read."""
+"""Pieces of a file in one call without the GIL: asked for before the first of them is read."""
 
 import os
 
 from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint8_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
+
+from longspan.cext.pages cimport ls_will_need
 
 cdef extern from "<fcntl.h>" nogil:
     int posix_fadvise(int file, int64_t offset, int64_t size, int advice) noexcept
@@ -45,6 +47,48 @@ def read(
             at += sizes[i]
     if failed:
         raise OSError(failed, os.strerror(failed))
+
+
+cdef enum:
+    WAVE = 256  # rows that are asked for together
+
+
+def take(
+    const uint8_t[::1] mapped,  # IN   bytes of a mapped file
+    size_t offset,              # of its first row
+    const int64_t[::1] rows,    # IN   (n,)
+    uint8_t[:, ::1] out,        # OUT  (n, bytes of a row)
+):
+    """Fill out with rows from here and there in a mapped file, a wave asked for ahead of the copy.
+
+    ValueError for a row that is not there.
+    """
+    cdef Py_ssize_t n = rows.shape[0], i, asked = 0, some
+    cdef size_t size = mapped.shape[0], stride = out.shape[1]
+    if out.shape[0] != n:
+        raise ValueError(f"{n} rows, room for {out.shape[0]}")
+    if n == 0 or stride == 0:
+        return
+    cdef int64_t there = (size - offset) // stride if offset < size else 0
+    for i in range(n):
+        if not 0 <= rows[i] < there:
+            raise ValueError(f"row {rows[i]} of {there}")
+    i = 0
+    with nogil:
+        while i < n:  # half a wave is asked for while the other is copied
+            if asked < n and asked <= i + WAVE / 2:
+                some = min(n - asked, WAVE / 2)
+                ask(&mapped[0] + offset, stride, &rows[asked], some)
+                asked += some
+            memcpy(&out[i, 0], &mapped[0] + offset + rows[i] * stride, stride)
+            i += 1
+
+
+cdef void ask(const uint8_t *first, size_t stride, const int64_t *rows, size_t n) noexcept nogil:
+    """Start reading some rows."""
+    cdef size_t i
+    for i in range(n):
+        ls_will_need(first + rows[i] * stride, stride)
 
 
 cdef int fill(int handle, int64_t offset, uint8_t *at, int64_t size) noexcept nogil:

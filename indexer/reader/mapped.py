@@ -6,6 +6,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.cext import pieces
 from longspan.indexer.errors import BadFile
 from longspan.indexer.reader.address import Address
 from longspan.indexer.reader.checked import Checked, Table
@@ -21,13 +22,13 @@ class Mapped(Checked):
     a whole file calls `release` behind itself.
 
     The file is mapped twice: once as usual, for reading in order, and once without reading ahead,
-    which may be 8 MB a row when rows are taken from here and there.
+    which may be 8 MB a row when rows are taken from here and there; those are asked for in waves.
     """
 
     def __init__(self, address: Address, layout: Layout, maps: tuple[mmap.mmap, mmap.mmap]) -> None:
         super().__init__(address, layout, len(maps[0]))
         self._maps = maps
-        self._table, self._scattered = (self._table_of(mapped) for mapped in maps)
+        self._table = self._table_of(maps[0])
         maps[1].madvise(mmap.MADV_RANDOM)
 
     def refuse_changed(self) -> None:
@@ -50,8 +51,11 @@ class Mapped(Checked):
 
     def _picked(self, rows: NDArray[np.int64]) -> Table:
         apart = self.layout.stride * int(rows[-1] - rows[0]) // len(rows)
-        table = self._scattered if apart > FAR_APART else self._table
-        picked: Table = table[rows]
+        if apart <= FAR_APART:
+            near: Table = self._table[rows]
+            return near
+        picked = np.empty((len(rows), self.layout.stride), np.uint8)
+        pieces.take(self._maps[1], self.layout.offset, np.ascontiguousarray(rows), picked)
         return picked
 
     def _table_of(self, mapped: mmap.mmap) -> Table:

@@ -57,3 +57,24 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
             pieces.read(handle, np.array([0]), np.array([4]), np.zeros(4, np.uint8))
     finally:
         os.close(handle)
+
+
+@given(
+    offset=st.integers(0, 300),
+    stride=st.integers(1, 40),
+    rows=st.lists(st.integers(0, 400), max_size=600),
+)
+def test_rows_taken_are_those_of_numpy(offset: int, stride: int, rows: list[int]) -> None:
+    table = np.frombuffer(DATA, np.uint8, 401 * stride, offset).reshape(401, stride)
+    out = np.empty((len(rows), stride), np.uint8)
+    pieces.take(DATA, offset, np.array(rows, np.int64), out)
+    np.testing.assert_array_equal(out, table[np.array(rows, np.intp)])
+
+
+@pytest.mark.parametrize(
+    ("offset", "row", "room"),
+    [(0, 200, 1), (1, 199, 1), (0, -1, 1), (2**40, 0, 1), (0, 2**62, 1), (0, 0, 2)],
+)
+def test_rows_that_are_not_there_are_refused(offset: int, row: int, room: int) -> None:
+    with pytest.raises(ValueError, match="row"):
+        pieces.take(DATA, offset, np.array([row]), np.empty((room, 100), np.uint8))
