@@ -91,11 +91,12 @@ def test_a_build_keeps_to_its_memory_with_an_input_three_times_as_large(
     n, dim = 3 * LIMIT // (4 * 256), 256
     rows = np.lib.format.open_memmap(base, "w+", np.float32, (n, dim))
     rng = np.random.default_rng(1)
-    waves, out = rng.normal(size=(6, 64)), rng.normal(size=(64, dim)).astype(np.float32)
-    for start in range(0, n, 1 << 16):  # a surface of six dimensions, somewhat rough
+    centres = rng.normal(size=(1000, dim)).astype(np.float32)
+    for start in range(0, n, 1 << 16):
         some = rows[start : start + (1 << 16)]
         rng.standard_normal(out=some, dtype=np.float32)
-        some += np.cos(rng.normal(size=(len(some), 6)) @ waves).astype(np.float32) @ out
+        some *= 0.2
+        some += centres[rng.integers(0, len(centres), len(some))]
     rows.flush()
     del rows
     build = [sys.executable, "-m", "longspan.service", "build", str(base), str(index)]
