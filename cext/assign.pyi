@@ -12,6 +12,7 @@ def sum_by_label(
     sums: NDArray[np.float32],
     counts: NDArray[np.int32],
 ) -> None: ...
+def reorder(rows: NDArray[np.uint8], order: NDArray[np.int64]) -> None: ...
 def nearest(
     dots: NDArray[np.float32],
     vector_norm: NDArray[np.float32],

@@ -4,9 +4,9 @@ BLAS makes the products of vectors and centres; what it does not do is here.
 """
 
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from longspan.cext.kernels cimport LS_F32, kernels
 from longspan.cext.pool cimport (
@@ -62,6 +62,39 @@ def sum_by_label(
             counts[label] += 1
             for j in range(dim):
                 sums[label, j] += vectors[i, j]
+
+
+def reorder(
+    uint8_t[:, ::1] rows,        # INOUT  (n, bytes)  row i becomes what row order[i] was
+    const int64_t[::1] order,    # IN     (n,)        every number below n once
+):
+    """Bring rows into an order, in place: along each circle of moves with one row at hand.
+
+    ValueError when a number is missing, before anything is moved.
+    """
+    cdef Py_ssize_t n = order.shape[0], i, start
+    cdef size_t size = rows.shape[1]
+    if rows.shape[0] != n:
+        raise ValueError(f"{rows.shape[0]} rows, {n} numbers")
+    cdef uint8_t[::1] left = bytearray(n), held = bytearray(size)
+    for i in range(n):
+        if not 0 <= order[i] < n or left[order[i]]:
+            raise ValueError(f"number {order[i]} of {n} rows, each must come once")
+        left[order[i]] = 1
+    if size == 0:
+        return
+    with nogil:
+        for start in range(n):
+            if not left[start]:
+                continue
+            memcpy(&held[0], &rows[start, 0], size)
+            i = start
+            while order[i] != start:
+                memcpy(&rows[i, 0], &rows[order[i], 0], size)
+                left[i] = 0
+                i = order[i]
+            memcpy(&rows[i, 0], &held[0], size)
+            left[i] = 0
 
 
 def nearest(

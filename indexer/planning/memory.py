@@ -75,10 +75,10 @@ def stage(b: Build) -> Need:
 
 
 def cluster(b: Build) -> Need:
-    """The vectors of a part, an eighth of their columns twice, those trained on; its heads."""
+    """The vectors of a part and those of them that are trained on; its heads."""
     picked = int(portions.TRAIN * b.shape.fan) * b.vector
     numbers = LONG + INT * (4 + b.shape.levels)
-    vectors = b.part * (b.vector + b.vector // 8 + numbers)
+    vectors = b.part * (b.vector + numbers)
     heads = b.part_heads * (b.vector + NODE)
     distances = b.distances(b.part, b.shape.fan)
     return Need(0, vectors + heads + max(distances + min(picked, b.part * b.vector), MAPPED))

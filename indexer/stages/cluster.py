@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.cext import assign
 from longspan.indexer.planning.portions import TRAIN
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest
@@ -20,8 +21,6 @@ from longspan.indexer.stages.work_files import HEADS, TREE, below_of
 Floats = NDArray[np.float32]
 Rows = NDArray[np.uint32]
 Counts = NDArray[np.int64]
-
-COLUMNS = 16  # of the vectors, at least, that are sorted together: a line of the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +89,12 @@ def split(
 def sort_by(labels: NDArray[np.int32], vectors: Floats, rows: Rows) -> None:
     """Bring the vectors of each label together, in their order, and their numbers too.
 
-    In place, an eighth of the columns at a time: with a copy of some children a part of many equal
-    vectors, which all go to one child at each level, would be there as often as there are levels.
+    In place: with a copy of some children a part of many equal vectors, which all go to one child
+    at each level, would be there as often as there are levels.
     """
     order = np.argsort(labels, kind="stable")
     rows[:] = rows[order]
-    step = max(COLUMNS, vectors.shape[1] // 8)
-    for at in range(0, vectors.shape[1], step):
-        vectors[:, at : at + step] = vectors[order, at : at + step]
+    assign.reorder(vectors.view(np.uint8), order)
 
 
 def by_level(top: list[Node]) -> Iterator[list[Node]]:

@@ -1,6 +1,7 @@
 """The choice of heads against the definition."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,21 @@ def test_no_kept_head_hides_another(seed: int, factor: float, copies: int) -> No
         away = ((kept - vector) ** 2).sum(axis=1)
         later, earlier = np.tril_indices(len(kept), -1)
         assert (apart[later, earlier] >= factor * away[later] * (1 - 1e-4)).all()
+
+
+@given(
+    order=st.integers(0, 60).flatmap(lambda n: st.permutations(range(n))), size=st.integers(0, 9)
+)
+def test_rows_come_into_any_order_in_place(order: list[int], size: int) -> None:
+    rows = np.random.default_rng(0).integers(0, 255, (len(order), size), np.uint8)
+    expected = rows[np.array(order, np.intp)]
+    assign.reorder(rows, np.array(order, np.int64))
+    np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.mark.parametrize("order", [[0, 0, 1], [0, 1, 3], [-1, 0, 1], [0, 1]])
+def test_what_is_no_order_of_the_rows_moves_none(order: list[int]) -> None:
+    rows = np.arange(6, dtype=np.uint8).reshape(3, 2)
+    with pytest.raises(ValueError, match="rows"):
+        assign.reorder(rows, np.array(order))
+    np.testing.assert_array_equal(rows, np.arange(6).reshape(3, 2))
