@@ -76,8 +76,8 @@ def take(
     i = 0
     with nogil:
         while i < n:  # half a wave is asked for while the other is copied
-            if asked < n and asked <= i + WAVE / 2:
-                some = min(n - asked, WAVE / 2)
+            if asked < n and asked <= i + WAVE // 2:
+                some = min(n - asked, WAVE // 2)
                 ask(&mapped[0] + offset, stride, &rows[asked], some)
                 asked += some
             memcpy(&out[i, 0], &mapped[0] + offset + rows[i] * stride, stride)
