@@ -5,6 +5,8 @@ from longspan.cext.coded import CodedPostings
 from longspan.cext.mapped import Mapping
 from longspan.cext.tree import HeadTree
 
+WIDER: int
+
 class CodesTier(CodedPostings):
     def __init__(
         self,

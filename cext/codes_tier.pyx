@@ -19,7 +19,7 @@ from longspan.cext.postings cimport Batch, Wave
 from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.topk cimport LS_NOBODY
 
-cdef enum:
+cpdef enum:
     WIDER = 6  # candidates by the first code that get the second, for each one that is reranked
 
 

@@ -85,8 +85,8 @@ cdef class HeadsTier(CodedPostings):
     ) noexcept nogil:
         """Fold the vectors of a probe into the answer, and in the head space into the best."""
         cdef float inverse = batch.inverses[i] if self.metric == COSINE else 0
-        cdef float slope = 1 if self.metric == L2 else 2
-        cdef float shift = batch.squares[i] if self.metric == IP else 0
+        cdef float slope = batch.slopes[i] if self.metric == IP else 1 if self.metric == L2 else 2
+        cdef float shift = batch.shifts[i] if self.metric == IP else 0
         cdef ls_topk top = ls_topk(batch.dist + i * batch.k, batch.rows + i * batch.k, batch.k)
         cdef size_t count = self.counts[posting], r
         cdef uint32_t row = self.rows.first[posting]

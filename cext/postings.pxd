@@ -24,7 +24,8 @@ cdef struct Batch:
     const uint32_t *counts        # (nq,)     how many of them to read
     const unsigned char *lifted   # (nq, bytes)  in the head space
     const float *turned           # (nq, groups * 8)  as the codes' books take them; codes only
-    const float *squares          # (nq,)     |q|^2 + radius^2; codes with ip only
+    const float *slopes           # (nq,)     with shifts, they make an exact distance one of the
+    const float *shifts           # (nq,)     ... head space; codes with ip only
     size_t depth                  # candidates that get an exact distance; codes only
     float *dist                   # (nq, k)   OUT
     uint32_t *rows                # (nq, k)   OUT

@@ -13,7 +13,8 @@ class QueryBatch:
         lifted: NDArray[np.uint8],
         inverses: NDArray[np.float32],
         turned: NDArray[np.float32],
-        squares: NDArray[np.float32],
+        slopes: NDArray[np.float32],
+        shifts: NDArray[np.float32],
     ) -> None: ...
 
 class SearchPlan:

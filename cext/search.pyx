@@ -32,11 +32,12 @@ cdef class QueryBatch:
     lifted    (nq, bytes)       the same in the head space
     inverses  (nq,)             1 / norm; empty unless cosine
     turned    (nq, groups * 8)  for the codes; empty if raw
-    squares   (nq,)             |q|^2 + radius^2; empty unless codes with ip
+    slopes    (nq,)             with shifts, (nq,), they make an exact distance one of the head
+                                space; empty unless codes with ip
     """
 
     cdef const unsigned char[:, ::1] queries, lifted
-    cdef const float[::1] inverses, squares
+    cdef const float[::1] inverses, slopes, shifts
     cdef const float[:, ::1] turned
 
     def __init__(
@@ -45,10 +46,11 @@ cdef class QueryBatch:
         const unsigned char[:, ::1] lifted,
         const float[::1] inverses,
         const float[:, ::1] turned,
-        const float[::1] squares,
+        const float[::1] slopes,
+        const float[::1] shifts,
     ):
         self.queries, self.lifted, self.inverses = queries, lifted, inverses
-        self.turned, self.squares = turned, squares
+        self.turned, self.slopes, self.shifts = turned, slopes, shifts
 
 
 @final
@@ -187,7 +189,10 @@ cdef class Searcher:
         if self.postings.width and (
             queries.turned.shape[0] != nq
             or <size_t>queries.turned.shape[1] != self.postings.width
-            or (self.postings.metric == IP and queries.squares.shape[0] != nq)
+            or (
+                self.postings.metric == IP
+                and (queries.slopes.shape[0] != nq or queries.shifts.shape[0] != nq)
+            )
         ):
             raise ValueError(
                 f"{nq} queries, turned is {queries.turned.shape[0]} x {queries.turned.shape[1]}"
@@ -196,7 +201,8 @@ cdef class Searcher:
         batch.queries, batch.lifted = &queries.queries[0, 0], &queries.lifted[0, 0]
         batch.inverses = &queries.inverses[0] if self.postings.metric == COSINE else NULL
         batch.turned = &queries.turned[0, 0] if queries.turned.shape[0] else NULL
-        batch.squares = &queries.squares[0] if queries.squares.shape[0] else NULL
+        batch.slopes = &queries.slopes[0] if queries.slopes.shape[0] else NULL
+        batch.shifts = &queries.shifts[0] if queries.shifts.shape[0] else NULL
         batch.candidates = NULL
         batch.postings = batch.vectors = batch.codes = batch.bytes = batch.pages = 0
         batch.foreign = batch.damaged = -1

@@ -33,6 +33,7 @@ from longspan.indexer.stages import (
     pack,
     publish,
     rows,
+    samples,
     staging,
     work_files,
 )
@@ -91,7 +92,7 @@ def build(
     folder = Path(tmp) if tmp else beside(index)
     given = open_inputs(source, metric, ids, queries, payload, folder, progress)
     vectors, job = given.vectors, job_of(given, Path(index), config)
-    asked = min(given.queries.n, calibrate.MOST_QUERIES) if given.queries else config.calibration
+    asked = min(given.queries.n, samples.MOST_QUERIES) if given.queries else config.calibration
     threads = (threads if executor == LOCAL else None) or len(os.sched_getaffinity(0))
     threads = threads_within(memory_limit, job, threads)
     budget = Budget(job, asked, bool(payload), memory_limit, threads, held)
@@ -198,12 +199,15 @@ def calibrated(stages: Stages, given: Vectors | None) -> Calibration:
     job, progress = stages.job, stages.progress
     with stages.timed("calibrate"), stages.pool_for("calibrate") as pool:
         at_once = stages.at_once("truth", stages.pool.threads)
-        stages.once("truth", lambda: calibrate.write_truth(job, given, at_once, progress))
-        sample = calibrate.read_truth(job)
+        stages.once("truth", lambda: samples.write_truth(job, given, at_once, progress))
         levels = job.load_all(work_files.FINAL)["levels"].tolist()
         heads = store_heads.Heads(job.draft, job.space, levels)
         parts = Parts(job.draft, job.space, heads, encode.codec_of(job), pack.first_heads(job))
-        holders = holders_of(job, sample.truth)
         return calibrate.calibrate(
-            parts, sample, holders, job.load(work_files.NUMBER), pool, progress
+            parts,
+            samples.read_truth(job),
+            partial(holders_of, job),
+            job.load(work_files.NUMBER),
+            pool,
+            progress,
         )

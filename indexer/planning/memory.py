@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import ceil
 
+from longspan.cext.codes_tier import WIDER
 from longspan.indexer.planning import footprint, portions
 from longspan.indexer.planning.need import DOUBLE, FLOAT, INT, LONG, Build, Need, blas
 from longspan.indexer.planning.shape import Shape
@@ -38,8 +39,8 @@ KNN = 4096, 1024  # queries and vectors that faiss compares at once
 WAITING = 5  # portions of a thread, made or being made: postings, or queries with their heads
 RANKS = 4 + 3 * 4 + 2  # of a head ranked in calibration: number, distances, whether it is read
 TERMS = 4 * (4 + 8 + 8 + 8) + 4 * 8  # the law's terms of each head that it is fitted to
-CANDIDATE = 3 * 4 + 2 * 8 + 1  # of a trial of the depths: its row, its rank and its place
-TRIALS = 23 * 100 * 8  # of a query: its neighbours' places in each
+CANDIDATE = 23 * (1 + 4) + 32 * 4  # of the trials of depths: its place in each, and rows
+TRIALS = 2 * 23 * 100 * 8  # of a query: its neighbours' places in each
 HELD = 3 * 8  # of a posting that holds a neighbour: the word for it, on its way and sorted
 NEIGHBOURS = 101  # of a query, itself among them
 ANSWERED = 133 * 60  # of a query: as many neighbours as are taken, of two chunks and sorted
@@ -171,11 +172,11 @@ def calibrate(b: Build) -> Need:
     """The ranked heads and the law's terms, what was found in a trial, and the directory."""
     ranked = min(b.heads, portions.MOST_RANKED) * RANKS
     terms = min(b.heads, portions.RANKED) * TERMS
-    found = portions.MOST_DEPTH * CANDIDATE if b.shape.form.groups else 0
+    found = WIDER * portions.DEPTHS[0] * CANDIDATE if b.shape.form.groups else 0
     holders = b.stored * (INT + 2 * LONG) + b.queries * NEIGHBOURS * b.copies * HELD
-    trials = b.queries * (ranked + max(terms, found + TRIALS))
+    trials = b.queries * (ranked + max(terms, TRIALS))
     way = WAITING * portions.ASKED
-    unit = way * min(b.heads, portions.MOST_RANKED) * (INT + FLOAT)
+    unit = found + way * min(b.heads, portions.MOST_RANKED) * (INT + FLOAT)
     return Need(max(holders, trials) + 3 * RECORD * b.heads, unit, -(-b.queries // way))
 
 

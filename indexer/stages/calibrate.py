@@ -11,188 +11,126 @@ Why a margin: a mean over finitely many queries is uncertain by its standard err
 much higher keeps a target from being missed by chance.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
 from longspan.indexer.planning.portions import MOST_RANKED, RANKED
-from longspan.indexer.reader import Vectors
-from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.running.workers import Workers
-from longspan.indexer.stages import depths
-from longspan.indexer.stages.depths import nearest, quantile
+from longspan.indexer.stages import depths, judge
+from longspan.indexer.stages.samples import Sample, Samples
 from longspan.indexer.stages.tree import NOBODY
-from longspan.indexer.stages.work_files import TRUTH
-from longspan.indexer.store.calibration import RECALLS, Calibration, Table
+from longspan.indexer.stages.trials import NOWHERE, QuerySample, Searching, nearest, quantile
+from longspan.indexer.store.calibration import RECALLS, TARGETS, Calibration, Setting, Table
 from longspan.indexer.store.codec import TIERS
 from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.opened import Parts
-from longspan.indexer.tools.truth import exact
 
 Ranks = NDArray[np.int64]
 HeadIds = NDArray[np.uint32]
+Floats = NDArray[np.float32]
 
-KS = (1, 10, 100)
 FIT_K = 10  # the law is fitted to the hits at this k; it hardly depends on k
 FOUND = (
     0.999  # of the neighbours: the ranked heads, RANKED at first, are doubled until they hold it
 )
-MOST_QUERIES = 10_000  # of a file: with MOST_RANKED this bounds the stage's memory to 320 MB
 AFFORDABLE = 1.25  # heads ranked beyond what the neediest calibration query reads
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Calibration queries and their true neighbours.
-
-    queries  (nq, dim)
-    truth    (nq, k)    slots; -1 where there are fewer
-    own      (nq,)      slots that the queries themselves are; -1 for none
-    source   whose they are, for the manifest
-    """
-
-    queries: NDArray[Any]
-    truth: NDArray[np.int64]
-    own: NDArray[np.int64]
-    source: str
-
-
-def write_truth(job: Job, given: Vectors | None, threads: int, progress: Progress) -> None:
-    """Write the calibration queries, given or drawn from the vectors, and their true neighbours."""
-    vectors, metric = job.staged, job.space.metric
-    if given is not None:
-        sample = sample_queries(vectors, given, metric, threads, progress)
-    else:
-        count, seed = job.config.calibration, job.config.seed
-        sample = sample_base(vectors, metric, count, seed, threads, progress)
-    job.save_all(
-        TRUTH,
-        queries=sample.queries,
-        truth=sample.truth,
-        own=sample.own,
-        source=np.array(sample.source),
-    )
-
-
-def read_truth(job: Job) -> Sample:
-    """Return what write_truth has written."""
-    arrays = job.load_all(TRUTH)
-    return Sample(arrays["queries"], arrays["truth"], arrays["own"], str(arrays["source"]))
-
-
-def sample_base(
-    vectors: Vectors, metric: str, count: int, seed: int, threads: int, progress: Progress
-) -> Sample:
-    """Return staged vectors as queries; none is its own neighbour, unless it is alone."""
-    count = min(count, vectors.n)
-    rows = np.sort(np.random.default_rng(seed).choice(vectors.n, count, replace=False))
-    queries = vectors.gather(rows)
-    wanted = min(max(KS) + 1, vectors.n)
-    found, _ = exact(vectors, queries, wanted, metric, threads, progress)
-    # Push the query itself behind the rest, then drop the last column.
-    order = np.argsort(found == rows[:, None], axis=1, kind="stable")
-    truth = np.take_along_axis(found, order, axis=1)[:, : max(1, wanted - 1)]
-    return Sample(queries, truth, rows, "base")
-
-
-def sample_queries(
-    vectors: Vectors, given: Vectors, metric: str, threads: int, progress: Progress
-) -> Sample:
-    """Return the vectors of a file as queries."""
-    rows = np.linspace(0, given.n - 1, min(given.n, MOST_QUERIES)).astype(np.int64)
-    queries = given.take(rows)
-    truth, _ = exact(vectors, queries, min(max(KS), vectors.n), metric, threads, progress)
-    return Sample(queries, truth, np.full(len(queries), -1), given.path.name)
 
 
 def calibrate(
     parts: Parts,
-    sample: Sample,
-    holders: HeadIds,
+    samples: Samples,
+    holders_of: Callable[[NDArray[np.int64]], HeadIds],
     number: NDArray[np.uint32],
     pool: Workers,
     progress: Progress,
 ) -> Calibration:
     """Return the calibration of an index from its parts.
 
-    holders  (nq, k, copies) the heads that each true neighbour is stored under, its nearest first
-    number   (n,) the row of each slot
+    holders_of  gives the heads that vectors are stored under, (..., copies), the nearest first
+    number      (n,) the row of each slot
     """
     tiers = 1 if parts.codec is None else 1 + TIERS
-    tables, ks, asked = [], ks_of(sample), query_sample(parts, number, sample)
-    with progress.stage("calibrate", tiers * len(sample.queries), "queries") as advance:
+    groups = samples.groups
+    holders = [holders_of(sample.truth) for sample, _ in groups]
+    tables: list[Table] = []
+    with progress.stage("calibrate", tiers * len(samples.usual.queries), "queries") as advance:
         for tier in range(tiers):
             if tier < 2:  # both resident tiers look among the codes of primary entries
-                held = holders if tier == 0 else holders[:, :, :1]
-                law, promise, ranks = promised(parts.heads, held, sample, pool)
-                base = as_table(law, promise, ranks, ks)
-            table = base
-            if parts.codec is not None:
-                table = depths.with_depths(
-                    parts, tier, base, ks, asked, at_hits(promise, ranks), pool
-                )
-            tables.append(table)
-            advance(len(sample.queries))
+                held = holders if tier == 0 else [each[..., :1] for each in holders]
+                law, promised = promises_of(parts.heads, groups, held, pool)
+            rows: list[list[Setting]] = []
+            for (sample, ks), (promise, ranks) in zip(groups, promised, strict=True):
+                options = settings_of(promise, ranks, ks)
+                if parts.codec is not None:
+                    most = max(one.ranked for row in options for one in row)
+                    fit_k = FIT_K if ks[0] == 1 else ks[-1]
+                    asked = query_sample(parts, number, sample, fit_k)
+                    searching = Searching(parts, tier, law, most, asked, pool)
+                    options = depths.settings_of(searching, at_hits(promise, ranks), ks)
+                rows += options
+            asking = judge.Asking(parts, tier, law, number, pool)
+            tables.append(judge.judged(asking, rows, samples))
+            advance(len(samples.usual.queries))
     return Calibration(
-        queries=len(sample.queries),
-        source=sample.source,
-        ks=ks,
+        queries=len(samples.usual.queries),
+        source=samples.source,
+        ks=samples.ks,
         recalls=list(RECALLS),
         tiers=tables,
+        targets=list(TARGETS),
     )
 
 
-def query_sample(parts: Parts, number: NDArray[np.uint32], sample: Sample) -> depths.QuerySample:
-    """Return the sample as the index sees it: by its own row numbers."""
+def query_sample(
+    parts: Parts, number: NDArray[np.uint32], sample: Sample, fit_k: int
+) -> QuerySample:
+    """Return a sample as the index sees it: by its own row numbers."""
     queries = np.ascontiguousarray(sample.queries, parts.query_dtype)
     both = sample.truth, sample.own
-    truth, own = (np.where(at < 0, depths.NOWHERE, number[at]) for at in both)
-    return depths.QuerySample(queries, truth, own)
+    truth, own = (np.where(at < 0, NOWHERE, number[at]) for at in both)
+    return QuerySample(queries, truth, own, fit_k)
 
 
-def ks_of(sample: Sample) -> list[int]:
-    """Return the numbers of neighbours to calibrate for."""
-    known = sample.truth.shape[1]
-    return [k for k in KS if k <= known] or [known]
+def promises_of(
+    heads: Heads, groups: list[tuple[Sample, list[int]]], holders: list[HeadIds], pool: Workers
+) -> tuple[Floats, list[tuple[Floats, Ranks]]]:
+    """Return the law, and for each group the promises of its ranked heads, and the first hits.
+
+    The law is fitted to the first group, which has the most queries.
+    """
+    law, promised = np.zeros(3, np.float32), []
+    for number, ((sample, _), held) in enumerate(zip(groups, holders, strict=True)):
+        dist, ranks = first_hits(heads, held, sample, pool)
+        if number == 0:
+            law = fit_law(dist, ranks[:, :FIT_K])
+        prune.promises(dist, law, dist)  # in place: the largest array of the stage
+        promised.append((dist, ranks))
+    return law, promised
 
 
-def promised(
-    heads: Heads, holders: HeadIds, sample: Sample, pool: Workers
-) -> tuple[NDArray[np.float32], NDArray[np.float32], Ranks]:
-    """Return the law, the promises of each query's ranked heads, and the first hits."""
-    dist, ranks = first_hits(heads, holders, sample, pool)
-    law = fit_law(dist, ranks[:, :FIT_K])
-    prune.promises(dist, law, dist)  # in place: the largest array of the stage
-    return law, dist, ranks
+def settings_of(promise: Floats, ranks: Ranks, ks: list[int]) -> list[list[Setting]]:
+    """Return the settings by which the neighbours are in the postings that are read."""
+    return [
+        [
+            Setting(float(x), needed(promise, x), 0, read(promise, x), 0.0)
+            for x in thresholds(promise, ranks[:, :k])
+        ]
+        for k in ks
+    ]
 
 
-def as_table(
-    law: NDArray[np.float32], promise: NDArray[np.float32], ranks: Ranks, ks: list[int]
-) -> Table:
-    """Return the table by which the neighbours are in the postings that are read."""
-    rows = [thresholds(promise, ranks[:, :k]) for k in ks]
-    return Table(
-        law=[float(x) for x in law],
-        threshold=[[float(x) for x in row] for row in rows],
-        ranked=[[needed(promise, x) for x in row] for row in rows],
-        depth=[[0 for _ in row] for row in rows],
-        postings=[[read(promise, x) for x in row] for row in rows],
-        pages=[[0.0 for _ in row] for row in rows],
-    )
-
-
-def read(promise: NDArray[np.float32], threshold: float) -> float:
+def read(promise: Floats, threshold: float) -> float:
     """Return the mean number of postings that promise the threshold."""
     return float((promise >= threshold).sum(axis=1).clip(1).mean())
 
 
 def first_hits(
     heads: Heads, holders: HeadIds, sample: Sample, pool: Workers
-) -> tuple[NDArray[np.float32], Ranks]:
+) -> tuple[Floats, Ranks]:
     """Return distances to the ranked heads (nq, m), and each neighbour's first rank (nq, k).
 
     holders  (nq, k, copies) the heads that each neighbour counts as stored under
@@ -215,7 +153,7 @@ def first_hits(
         m = min(2 * m, total, MOST_RANKED)
 
 
-def fit_law(dist: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float32]:
+def fit_law(dist: Floats, ranks: Ranks) -> Floats:
     """Return the exponents of the law, by Poisson regression of new hits on its terms.
 
     Newton's steps with a weak pull to zero, which keeps them finite when a term is constant.
@@ -241,7 +179,7 @@ def fit_law(dist: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float32]:
     return law
 
 
-def thresholds(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float64]:
+def thresholds(promise: Floats, ranks: Ranks) -> NDArray[np.float64]:
     """Return the threshold for each of RECALLS, a standard error of the mean recall above it."""
     at_hit = np.sort(at_hits(promise, ranks), axis=1)[:, ::-1]
     everything = np.sort(at_hit, axis=None)[::-1]
@@ -254,13 +192,13 @@ def thresholds(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float64
     return np.array(chosen)
 
 
-def at_hits(promise: NDArray[np.float32], ranks: Ranks) -> NDArray[np.float32]:
+def at_hits(promise: Floats, ranks: Ranks) -> Floats:
     """Return the promise of the first posting that holds each neighbour; -inf for none."""
     none = np.full((len(promise), 1), -np.inf, np.float32)
     return np.take_along_axis(np.concatenate([promise, none], axis=1), ranks, axis=1)
 
 
-def needed(promise: NDArray[np.float32], threshold: float) -> int:
+def needed(promise: Floats, threshold: float) -> int:
     """Return how many heads to rank so that no calibration query's postings are cut off."""
     most = int((promise >= threshold).sum(axis=1).max())
     return min(max(8, int(AFFORDABLE * most)), int(promise.shape[1]))

@@ -7,14 +7,27 @@ exact distance.
 """
 
 from bisect import bisect_left
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import ceil, log
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 RECALLS = (
     0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.875, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99,
     0.995, 0.999,
 )  # fmt: skip
+
+TARGETS = (0.9, 0.95, 0.99)  # the recalls that are measured
+READ_ALL = -3.4028234663852886e38  # a threshold that every posting promises: the least float32
+
+
+class Setting(NamedTuple):
+    """What is done for one k and recall, and what it takes: a place of each list of a Table."""
+
+    threshold: float
+    ranked: int
+    depth: int
+    postings: float
+    pages: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,9 @@ class Table:
     depth              see Plan; 0 with raw postings
     postings, pages    mean postings read (or, of resident codes, scanned), and mean pages read
                        for candidates: for people and `info`
+    measured           (len(ks), len(targets)) recall of fresh queries that were searched so, by
+                       distance; `error` is the standard error of it, `tenth` the recall of the
+                       tenth of the queries that fared worst. Empty where nobody measured, once
     """
 
     law: list[float]
@@ -43,6 +59,9 @@ class Table:
     depth: list[list[int]]
     postings: list[list[float]]
     pages: list[list[float]]
+    measured: list[list[float]] = field(default_factory=list)
+    error: list[list[float]] = field(default_factory=list)
+    tenth: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +71,7 @@ class Calibration:
     queries, source  how many queries they were measured with, and whose
     ks, recalls      the axes, ascending
     tiers            a table for each tier
+    targets          the recalls that were measured with other queries, ascending
     """
 
     queries: int
@@ -59,6 +79,7 @@ class Calibration:
     ks: list[int]
     recalls: list[float]
     tiers: list[Table]
+    targets: list[float] = field(default_factory=list)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -95,7 +116,7 @@ class Calibration:
         if table.depth[0][0]:
             recall = self.recalls[min(bisect_left(self.recalls, recall), len(self.recalls) - 1)]
         first, last = (between(self.recalls, values[row], recall) for row in rows)
-        return first + part * (last - first)
+        return (1 - part) * first + part * last
 
 
 def place(axis: list[float], at: float) -> tuple[int, float]:
@@ -109,4 +130,4 @@ def place(axis: list[float], at: float) -> tuple[int, float]:
 def between(axis: list[float], values: list[Any], at: float) -> float:
     """Return the value at a point of the axis; beyond its ends, that of the end."""
     low, part = place(axis, min(at, axis[-1]))
-    return float(values[low] + part * (values[min(low + 1, len(values) - 1)] - values[low]))
+    return float((1 - part) * values[low] + part * values[min(low + 1, len(values) - 1)])

@@ -1,6 +1,6 @@
 """The parts of an index that a search runs on, opened from its files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.layout import DIRECTORY, IDS
 from longspan.indexer.store.shards import open_shards
 from longspan.indexer.store.space import CODES, DTYPES, HeadSpace, inverse_norms
+
+Floats = NDArray[np.float32]
 
 METRIC_CODES = {"l2": L2, "ip": IP, "cosine": COSINE}
 NO_CODES = np.empty((0, 0), np.uint8)
@@ -106,7 +108,7 @@ class Parts:
         return CodesTier(mapped, offsets, self.primary, *shape, **coded, first=first, second=second)
 
     def searcher(
-        self, postings: Postings, law: list[float], files: Files | None = None
+        self, postings: Postings, law: Sequence[float] | Floats, files: Files | None = None
     ) -> Searcher:
         """Return the whole search on opened postings; it looks at files before it reads them."""
         tree = self.heads.tree
@@ -115,18 +117,24 @@ class Parts:
     def batch(self, queries: NDArray[Any]) -> QueryBatch:
         """Return queries (nq, dim) in every form that a search takes them in."""
         lifted = np.ascontiguousarray(self.space.lift_queries(queries))
-        inverses, (turned, squares) = self.inverses(queries), self.turn(lifted)
-        return QueryBatch(queries.view(np.uint8), lifted.view(np.uint8), inverses, turned, squares)
+        turned = NO_TURNED if self.codec is None else self.codec.turn(lifted)
+        slopes, shifts = self.line(queries, lifted)
+        return QueryBatch(
+            queries.view(np.uint8),
+            lifted.view(np.uint8),
+            self.inverses(queries),
+            turned,
+            slopes,
+            shifts,
+        )
 
-    def turn(self, lifted: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what the codec wants of lifted queries: turned, and with ip |q|^2 + radius^2."""
-        if self.codec is None:
-            return NO_TURNED, NO_FLOATS
-        turned = self.codec.turn(lifted)
-        if self.space.metric != "ip":
-            return turned, NO_FLOATS
-        squares = np.einsum("ij,ij->i", lifted, lifted) + np.float32(self.space.radius**2)
-        return turned, squares
+    def line(self, queries: NDArray[Any], lifted: NDArray[Any]) -> tuple[Floats, Floats]:
+        """Return slope and shift that make -dot a distance of the head space; none but with ip."""
+        if self.codec is None or self.space.metric != "ip":
+            return NO_FLOATS, NO_FLOATS
+        slopes = np.minimum(2 * self.space.stretches(queries), np.finfo(np.float32).max)
+        shifts = np.einsum("ij,ij->i", lifted, lifted) + np.float32(self.space.radius**2)
+        return slopes.astype(np.float32), shifts
 
     def inverses(self, queries: NDArray[Any]) -> NDArray[np.float32]:
         """Return 1 / |query| for cosine, nothing for the other metrics."""

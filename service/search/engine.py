@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.service.search.answer import Found, SearchStats
-from longspan.service.search.opened import Effort, Opened
+from longspan.service.search.opened import Effort, Opened, effort_of
 from longspan.service.search.request import SearchRequest
 
 SCRATCH = 16 << 20  # bytes that the queries of one native call and their ranked heads may take
@@ -63,11 +63,11 @@ def search(opened: Opened, queries: NDArray[Any], request: SearchRequest, recall
         np.empty(shape, np.float32), np.empty(shape, np.int64), np.empty(shape, np.uint32)
     )
     cost = Cost()
-    if request.exact or recall >= 1:
+    effort = effort_of(opened, request, recall)
+    if effort is None:
         if len(queries):
             cost = search_every(opened, queries, slots)
     else:
-        effort = opened.effort(request.k, recall, request.probes, request.beam, request.depth)
         for part in slices(queries, effort.ranked):
             done = search_some(opened, queries[part], effort, slots.part(part))
             cost = done if len(queries) == part.stop - part.start else cost.plus(done)
@@ -81,10 +81,8 @@ def search(opened: Opened, queries: NDArray[Any], request: SearchRequest, recall
 def work_of(opened: Opened, request: SearchRequest, recall: float) -> float:
     """Return about how many vectors a search looks at for a query: those of the ranked postings."""
     n, heads = opened.manifest.n, opened.manifest.heads
-    if request.exact or recall >= 1:
-        return n
-    effort = opened.effort(request.k, recall, request.probes, request.beam, request.depth)
-    return effort.ranked * n / heads
+    effort = effort_of(opened, request, recall)
+    return n if effort is None else effort.ranked * n / heads
 
 
 def slices(queries: NDArray[Any], ranked: int) -> Iterator[slice]:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
+from longspan.indexer.errors import BadQuery
 from longspan.indexer.store.tiers import NAMES
-from longspan.service.search.opened import Opened
+from longspan.service.search.opened import Opened, effort_of
 from longspan.service.search.request import SearchRequest
 
 LISTED = 500  # postings of an explanation: each takes a hundred bytes of an answer
@@ -63,8 +64,10 @@ class Explanation:
 def explain(
     opened: Opened, query: NDArray[Any], request: SearchRequest, recall: float
 ) -> Explanation:
-    """Return why a checked query (1, dim) reads what it reads."""
-    effort = opened.effort(request.k, recall, request.probes, request.beam, request.depth)
+    """Return why a checked query (1, dim) reads what it reads; BadQuery when that is everything."""
+    effort = effort_of(opened, request, recall)
+    if effort is None:
+        raise BadQuery("every posting is read: there is nothing to explain")
     heads, dist, _ = opened.heads.nearest(query, effort.ranked, effort.beam)
     known = heads[0] < opened.manifest.heads
     heads, dist = heads[:, known], np.ascontiguousarray(dist[:, known])

@@ -6,13 +6,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from longspan.cext.files import Files
 from longspan.cext.postings import Postings
 from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.store import payload
-from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.calibration import READ_ALL, Calibration
 from longspan.indexer.store.codec import CODEC, Codec
 from longspan.indexer.store.heads import Heads, beams
 from longspan.indexer.store.layout import DIRECTORY
@@ -22,9 +20,9 @@ from longspan.indexer.store.payload import Payload
 from longspan.indexer.store.space import HeadSpace
 from longspan.indexer.store.tiers import CODES
 from longspan.service.search import memory
+from longspan.service.search.request import SearchRequest
 
 SETTLED = 256  # requests whose effort is kept: finding it takes 10 us
-READ_ALL = float(np.finfo(np.float32).min)  # a threshold that every posting promises
 
 
 class Effort(NamedTuple):
@@ -35,6 +33,7 @@ class Effort(NamedTuple):
     depth      candidates by code that get an exact distance
     beam       nodes of the lowest inner level to expand; None: as `ranked` needs
     settle     answer with fewer than k vectors where the ranked postings hold no more
+    exact      score every vector instead: nothing less finds what is wanted
     plan       all this as the native search takes it
     """
 
@@ -43,6 +42,7 @@ class Effort(NamedTuple):
     depth: int
     beam: int | None
     settle: bool
+    exact: bool
     plan: SearchPlan
 
     def ranking(self, levels: tuple[int, ...], ranked: int) -> SearchPlan:
@@ -135,6 +135,14 @@ def is_coded(manifest: Manifest) -> bool:
     return str(manifest.codec["kind"]) != "raw"
 
 
+def effort_of(opened: Opened, request: SearchRequest, recall: float) -> Effort | None:
+    """Return what is done for each query; None when every vector is scored."""
+    if request.exact or recall >= 1:
+        return None
+    effort = opened.effort(request.k, recall, request.probes, request.beam, request.depth)
+    return None if effort.exact else effort
+
+
 def effort(
     calibration: Calibration,
     tier: int,
@@ -157,4 +165,5 @@ def effort(
     depth = min(depth or calibrated.depth, n)
     settle = probes is not None or beam is not None or ranked == levels[-1]
     plan = SearchPlan(beams(levels, ranked, beam), ranked, threshold, depth, settle)
-    return Effort(ranked, threshold, depth, beam, settle, plan)
+    exact = calibrated.depth >= n and not (probes or beam)
+    return Effort(ranked, threshold, depth, beam, settle, exact, plan)

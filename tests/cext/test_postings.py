@@ -61,7 +61,7 @@ def search(
     searcher = Searcher(tree, postings, Ids(np.arange(counts.sum(), dtype=np.int64)), LAW, counts)
     lifted = queries[:, :1].astype(np.float32)
     batch = QueryBatch(
-        queries.view(np.uint8), lifted.view(np.uint8), inverses, NO_TURNED, NO_FLOATS
+        queries.view(np.uint8), lifted.view(np.uint8), inverses, NO_TURNED, NO_FLOATS, NO_FLOATS
     )  # fmt: skip
     plan = SearchPlan(np.empty(0, np.uint32), len(heads), threshold, 0, True)
     shape = len(queries), k

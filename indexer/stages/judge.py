@@ -1,0 +1,154 @@
+"""Search as a user does, with what was chosen, by queries that chose nothing, and judge it.
+
+What a recall takes is counted from wider searches, and its quantiles are of the queries that chose
+it. So each target is tried as it will be used: settings that do not reach it give way to those of
+a higher recall until it is reached. What was measured last is kept with the settings: an index
+says what it gives, and where that is less than was asked for.
+"""
+
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longspan.cext.search import SearchPlan
+from longspan.indexer.planning.portions import ASKED
+from longspan.indexer.running.workers import Workers
+from longspan.indexer.stages.samples import Sample, Samples
+from longspan.indexer.store.calibration import READ_ALL, RECALLS, TARGETS, Setting, Table
+from longspan.indexer.store.heads import beams
+from longspan.indexer.store.opened import Parts
+from longspan.indexer.tools.truth import recall
+
+HITS = 10_000  # that a target is judged by, or all there are,
+LEAST = 100  # ... of so many queries at least
+WIDER = (2, 4, 8, 16)  # times as much as the last setting, where that is not enough
+SMALL = 64 << 20  # bytes of vectors that a search may score all of, where nothing less will do
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The recall of some settings: its mean over queries, its standard error, its worst tenth."""
+
+    recall: float
+    error: float
+    tenth: float
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One tier of an index, as it is searched.
+
+    number  (n,) the row of each slot
+    """
+
+    parts: Parts
+    tier: int
+    law: NDArray[np.float32]
+    number: NDArray[np.uint32]
+    pool: Workers
+
+    def judge(self, setting: Setting, k: int, sample: Sample) -> Judgement:
+        """Return what a setting gives the queries of a sample."""
+        if setting.depth >= len(self.number):  # every vector is scored exactly
+            return Judgement(1.0, 0.0, 1.0)
+        shares = recall(self.distances(setting, k, sample), sample.distances, k)
+        tenth = np.sort(shares)[: max(1, len(shares) // 10)]
+        error = shares.std() / np.sqrt(len(shares))
+        return Judgement(float(shares.mean()), float(error), float(tenth.mean()))
+
+    def distances(self, setting: Setting, k: int, sample: Sample) -> NDArray[np.float32]:
+        """Return the k least distances that searches find, without each query's own row."""
+        queries = np.ascontiguousarray(sample.queries, self.parts.query_dtype)
+        own = np.where(sample.own < 0, -1, self.number[sample.own]).astype(np.int64)
+        searcher = self.parts.searcher(self.parts.postings(self.parts.codes(self.tier)), self.law)
+        m = setting.ranked
+        beam = beams(self.parts.heads.levels, m)
+        plan = SearchPlan(beam, m, setting.threshold, setting.depth, True)
+
+        def unit(start: int) -> NDArray[np.float32]:
+            part = slice(start, start + ASKED)
+            shape = len(queries[part]), k + 1
+            distances, rows = np.empty(shape, np.float32), np.empty(shape, np.uint32)
+            batch = self.parts.batch(queries[part])
+            searcher.search(batch, plan, distances, np.empty(shape, np.int64), rows)
+            distances[rows == own[part, None]] = np.inf
+            return np.sort(distances, axis=1)[:, :k]
+
+        return np.concatenate(list(self.pool.each(unit, range(0, len(queries), ASKED))))
+
+
+def judged(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Table:
+    """Return the table of a tier, its settings raised where they do not give what they promise.
+
+    rows  settings for each k and recall
+    """
+    tried = [
+        raised(asking, row, k, queries_for(k, samples))
+        for k, row in zip(samples.ks, rows, strict=True)
+    ]
+    settings = [row for row, _ in tried]
+    measured = [row for _, row in tried]
+    columns: dict[str, Any] = {
+        name: [[getattr(one, name) for one in row] for row in settings] for name in Setting._fields
+    }
+    return Table(
+        law=[float(x) for x in asking.law],
+        measured=[[one.recall for one in row] for row in measured],
+        error=[[one.error for one in row] for row in measured],
+        tenth=[[one.tenth for one in row] for row in measured],
+        **columns,
+    )
+
+
+def queries_for(k: int, samples: Samples) -> Sample:
+    """Return the queries that judge k: fewer where each has many neighbours."""
+    if k > samples.fresh.truth.shape[1] and samples.few:
+        return samples.few
+    step = max(1, len(samples.fresh.own) // max(LEAST, HITS // k))
+    return samples.fresh.some(slice(None, None, step))
+
+
+def raised(
+    asking: Asking, row: list[Setting], k: int, sample: Sample
+) -> tuple[list[Setting], list[Judgement]]:
+    """Return the settings of each recall for k, and what was measured of each of TARGETS.
+
+    Between two targets a recall is raised by as many steps as the higher one.
+    """
+    options = [*row, *wider(asking.parts, row[-1])]
+    chosen: list[int] = []
+    found, at = [], 0
+    for target in TARGETS:
+        at = max(at, RECALLS.index(target))
+        while True:
+            judgement = asking.judge(options[at], k, sample)
+            if judgement.recall + judgement.error >= target or at == len(options) - 1:
+                break
+            at += 1
+        steps = at - RECALLS.index(target)
+        upto = RECALLS.index(target) + 1 if target < TARGETS[-1] else len(RECALLS)
+        chosen += [min(each + steps, len(options) - 1) for each in range(len(chosen), upto)]
+        found.append(judgement)
+    chosen = np.maximum.accumulate(chosen).tolist()
+    return [options[each] for each in chosen], found
+
+
+def wider(parts: Parts, last: Setting) -> list[Setting]:
+    """Return what finds more than the last setting; at the end everything, where that is little."""
+    n, heads = int(parts.primary.sum(dtype=np.int64)), len(parts.primary)
+    options = [
+        last._replace(
+            threshold=last.threshold - log(factor),
+            ranked=min(factor * last.ranked, heads),
+            depth=min(factor * last.depth, n - 1),
+            postings=factor * last.postings,
+            pages=factor * last.pages,
+        )
+        for factor in WIDER
+    ]
+    if parts.codec is not None and n * parts.space.dim * parts.query_dtype.itemsize <= SMALL:
+        options.append(Setting(READ_ALL, heads, n, float(heads), 0.0))
+    return options
