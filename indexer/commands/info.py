@@ -38,6 +38,7 @@ def describe(index: Path, manifest: "Manifest") -> list[str]:
             "codec": f"{manifest.codec['kind']} ({manifest.codec['reason']})",
             **payload_line(manifest),
             **memory_lines(manifest),
+            **recall_lines(manifest),
             "dials": ", ".join(
                 f"{name} {value}" for name, value in (manifest.dials | given).items()
             ),
@@ -65,4 +66,21 @@ def memory_lines(manifest: "Manifest") -> dict[str, str]:
         postings = f"{tier.postings} postings and " if tier.postings else ""
         reads = f"a query reads {postings}{tier.pages} pages"
         lines[f"memory {len(lines)}"] = f"{show_size(tier.bytes)} for {tier.resident}: {reads}"
+    return lines
+
+
+def recall_lines(manifest: "Manifest") -> dict[str, str]:
+    """Return the recall of ten neighbours at each tier, and all that are short of their target."""
+    from longspan.indexer.store.tiers import tiers
+
+    lines: dict[str, str] = {}
+    for number, tier in enumerate(tiers(manifest)):
+        ten = [f"{one.recall:.3f} for {one.target}" for one in tier.measured if one.k == 10]
+        short = [
+            f"k {one.k}: {one.recall:.3f} for {one.target}" for one in tier.measured if one.is_short
+        ]
+        if ten:
+            lines[f"recall {number}"] = f"of 10: {', '.join(ten)}, with {tier.resident}"
+        if short:
+            lines[f"short {number}"] = f"less is found than is asked for: {', '.join(short)}"
     return lines

@@ -21,7 +21,7 @@ KS = (1, 10, 100)
 MANY, FEW = (300, 1000), 100  # neighbours, and queries that have so many
 USUAL, IN_TURN = 5, 7  # of seven queries five are usual, the others fresh
 MOST_QUERIES = 10_000  # of a file: with MOST_RANKED this bounds the stage's memory to 320 MB
-ENOUGH = 200  # queries of a file: fewer are usual and fresh at once
+ENOUGH = 200  # queries: fewer are usual and fresh at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def write_truth(job: Job, given: Vectors | None, threads: int, progress: Progres
         queries, own = taken(given)
     every = neighbours(vectors, queries, own, KS[-1], metric, threads, progress)
     samples = {"usual": every, "fresh": every}
-    if given is None or len(queries) >= ENOUGH:
+    if len(queries) >= ENOUGH:
         is_fresh = np.arange(len(queries)) % IN_TURN >= USUAL
         samples = {"usual": every.some(~is_fresh), "fresh": every.some(is_fresh)}
     if vectors.n > KS[-1] + 1:

@@ -140,9 +140,11 @@ class Searching:
         plan = partial(SearchPlan, beams(self.parts.heads.levels, m), m, thresholds[-1])
         step = max(1, ASKED * DEPTHS[0] // depth)
         parts = [which[at : at + step] for at in range(0, len(which), step)]
+        places, fresh = [], np.zeros((len(thresholds), depth))
         each = self.pool.each(lambda part: self.unit(part, counts[part], plan, depth), parts)
-        places, pages = zip(*each, strict=True)
-        fresh = SHARED * sum(pages) / len(which)
+        for some, pages in each:
+            places.append(some)
+            fresh += SHARED * pages / len(which)
         found = np.concatenate(places, axis=1)
         return [Trial(*one) for one in zip(thresholds, costs, found, fresh, strict=True)]
 

@@ -17,6 +17,7 @@ RECALLS = (
 )  # fmt: skip
 
 TARGETS = (0.9, 0.95, 0.99)  # the recalls that are measured
+ALLOWED = 0.005  # of recall, that what was measured may lack
 READ_ALL = -3.4028234663852886e38  # a threshold that every posting promises: the least float32
 
 
@@ -28,6 +29,28 @@ class Setting(NamedTuple):
     depth: int
     postings: float
     pages: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What queries that chose nothing got, searched as a user searches.
+
+    k, target  what was asked for
+    recall     of k neighbours, the mean over the queries
+    error      its standard error
+    tenth      recall of the tenth of the queries that fared worst
+    """
+
+    k: int
+    target: float
+    recall: float
+    error: float
+    tenth: float
+
+    @property
+    def is_short(self) -> bool:
+        """Whether less was found than was asked for, by more than chance explains."""
+        return self.recall + self.error < self.target - ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +112,16 @@ class Calibration:
     def as_dict(self) -> dict[str, Any]:
         """Return JSON types."""
         return asdict(self)
+
+    def measured(self, tier: int) -> list["Measured"]:
+        """Return what was measured of a tier, for each k and target; nothing in an older index."""
+        table = self.tiers[tier]
+        rows = zip(self.ks, table.measured, table.error, table.tenth, strict=False)
+        return [
+            Measured(k, target, *(round(value, 4) for value in one))
+            for k, *row in rows
+            for target, *one in zip(self.targets, *row, strict=True)
+        ]
 
     def plan(self, tier: int, k: int, recall: float) -> Plan:
         """Return the settings for k and recall, between the calibrated ones.

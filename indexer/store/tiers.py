@@ -1,11 +1,11 @@
 """What an index keeps in memory at each tier, and what a search then reads: the memory dial."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from longspan.indexer.store.calibration import Calibration
+from longspan.indexer.store.calibration import Calibration, Measured
 from longspan.indexer.store.checks import CHECKS
 from longspan.indexer.store.codec import FIRST, SECOND
 from longspan.indexer.store.heads import FILES as HEADS
@@ -24,12 +24,14 @@ class Tier:
     bytes     of it
     postings  read a query, on average, for the ten nearest at the index's recall
     pages     of 4 KB read besides, for candidates by code
+    measured  the recall that was found when it was built; nothing in an older index
     """
 
     resident: str
     bytes: int
     postings: float
     pages: float
+    measured: list[Measured] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON types."""
@@ -62,6 +64,12 @@ def tiers(manifest: Manifest) -> list[Tier]:
     for number, size in enumerate(sizes(manifest)):
         postings, pages = calibration.reads(number, 10, recall)
         found.append(
-            Tier(NAMES[number], size, 0.0 if number else round(postings, 1), round(pages, 1))
+            Tier(
+                NAMES[number],
+                size,
+                0.0 if number else round(postings, 1),
+                round(pages, 1),
+                calibration.measured(number),
+            )
         )
     return found

@@ -102,6 +102,16 @@ class Limits(BaseModel):
     reads: int = Field(description="probes, or depth, of all vectors of a batch together")
 
 
+class MeasuredRecall(BaseModel):
+    """The recall of a search as it was measured when the index was built."""
+
+    k: int
+    target: float = Field(description="the recall asked for")
+    recall: float = Field(description="found on average, by queries that did not choose how")
+    error: float = Field(description="standard error of it")
+    tenth: float = Field(description="found by the tenth of the queries that fared worst")
+
+
 class TierCost(BaseModel):
     """What stays in memory, and what a search for the ten nearest then reads on average."""
 
@@ -109,6 +119,7 @@ class TierCost(BaseModel):
     bytes: int
     postings: float = Field(description="postings read at the index's own recall")
     pages: float = Field(description="pages of 4 KB read besides")
+    measured: list[MeasuredRecall] = Field(description="empty in indexes of older builds")
 
 
 class Memory(BaseModel):
