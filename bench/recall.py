@@ -70,8 +70,9 @@ def uniform(rng: np.random.Generator, n: int, dim: int) -> Rows:
 
 def unit(rng: np.random.Generator, n: int, dim: int) -> Rows:
     """A sphere."""
-    rows = rng.normal(size=(n, dim))
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    rows: Rows = rng.normal(size=(n, dim))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
 
 
 def clustered(rng: np.random.Generator, n: int, dim: int) -> Rows:
@@ -82,7 +83,8 @@ def clustered(rng: np.random.Generator, n: int, dim: int) -> Rows:
 
 def whole(rng: np.random.Generator, n: int, dim: int) -> Rows:
     """Clouds of whole numbers that a byte holds."""
-    return np.clip(32 * clustered(rng, n, dim), -127, 127).round()
+    rows: Rows = np.clip(32 * clustered(rng, n, dim), -127, 127).round()
+    return rows
 
 
 def factors(rng: np.random.Generator, n: int, dim: int) -> Rows:
