@@ -6,6 +6,8 @@ depth; so of many thresholds, for each k and recall, the cheapest pair of thresh
 kept, by the time that its reads and estimates take.
 """
 
+from math import inf
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +59,7 @@ def choose(
     for wanted in DEPTHS:
         depth = min(max(wanted, 2 * max(ks)), searching.n)
         trials = searching.trials(thresholds, depth)
-        found = [[cheapest(trials, k, recall) for recall in RECALLS] for k in ks]
+        found = [cheapest(trials, k) for k in ks]
         before, share = share, float((trials[-1].places != NOWHERE).mean())
         is_reached = all(row[RECALLS.index(WANTED)] for row in found)
         if is_reached or depth == searching.n or share - before < GAIN:
@@ -65,21 +67,24 @@ def choose(
     return [[one or (trials[-1], depth) for one in row] for row in found]
 
 
-def cheapest(trials: list[Trial], k: int, recall: float) -> tuple[Trial, int] | None:
-    """Return the cheapest trial and depth that reach a recall; None when none does.
+def cheapest(trials: list[Trial], k: int) -> list[tuple[Trial, int] | None]:
+    """Return the cheapest trial and depth that reach each recall; None when none does.
 
     A standard error of the mean recall above it, as longspan.indexer.stages.calibrate has it.
     """
-    best: tuple[float, Trial, int] | None = None
+    best: list[tuple[Trial, int] | None] = [None] * len(RECALLS)
+    least = [inf] * len(RECALLS)
     for trial in trials:
-        places = np.sort(trial.places[:, :k], axis=None)
-        shares = (trial.places[:, :k] <= quantile(places, recall)).mean(axis=1)
-        error = float(shares.std()) / np.sqrt(len(shares))
-        place = quantile(places, min(recall + error, 1.0))
-        if place == NOWHERE:
-            continue
-        depth = max(place + 1, k)
-        cost = trial.cost + trial.fresh[depth - 1] * (READ + 4 * KILOBYTE)
-        if best is None or cost < best[0]:
-            best = (cost, trial, depth)
-    return best[1:] if best else None
+        near = trial.places[:, :k]
+        ordered = np.sort(near, axis=None)
+        for number, recall in enumerate(RECALLS):
+            shares = (near <= quantile(ordered, recall)).mean(axis=1)
+            error = float(shares.std()) / np.sqrt(len(shares))
+            place = quantile(ordered, min(recall + error, 1.0))
+            if place == NOWHERE:
+                break  # nor is a higher one reached
+            depth = max(place + 1, k)
+            cost = trial.cost + trial.fresh[depth - 1] * (READ + 4 * KILOBYTE)
+            if cost < least[number]:
+                least[number], best[number] = cost, (trial, depth)
+    return best

@@ -22,8 +22,8 @@ from longspan.indexer.store.heads import beams
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.tools.truth import recall
 
-HITS = 10_000  # that a target is judged by, or all there are,
-LEAST = 100  # ... of so many queries at least
+HITS = 4_000  # that a target is judged by, or all there are,
+LEAST = 30  # ... of so many queries at least
 WIDER = (2, 4, 8, 16)  # times as much as the last setting, where that is not enough
 SMALL = 64 << 20  # bytes of vectors that a search may score all of, where nothing less will do
 
@@ -64,7 +64,7 @@ class Asking:
         queries = np.ascontiguousarray(sample.queries, self.parts.query_dtype)
         own = np.where(sample.own < 0, -1, self.number[sample.own]).astype(np.int64)
         searcher = self.parts.searcher(self.parts.postings(self.parts.codes(self.tier)), self.law)
-        m = setting.ranked
+        m, mapped = setting.ranked, self.parts.mapped[0]
         beam = beams(self.parts.heads.levels, m)
         plan = SearchPlan(beam, m, setting.threshold, setting.depth, True)
 
@@ -74,6 +74,7 @@ class Asking:
             distances, rows = np.empty(shape, np.float32), np.empty(shape, np.uint32)
             batch = self.parts.batch(queries[part])
             searcher.search(batch, plan, distances, np.empty(shape, np.int64), rows)
+            mapped.release(0, len(mapped))
             distances[rows == own[part, None]] = np.inf
             return np.sort(distances, axis=1)[:, :k]
 

@@ -18,7 +18,7 @@ from longspan.indexer.stages.work_files import TRUTH
 from longspan.indexer.tools.truth import exact
 
 KS = (1, 10, 100)
-MANY, FEW = (300, 1000), 100  # neighbours, and queries that have so many
+MANY, FEW = (300, 1000), 50  # neighbours, and queries that have so many
 USUAL, IN_TURN = 5, 7  # of seven queries five are usual, the others fresh
 MOST_QUERIES = 10_000  # of a file: with MOST_RANKED this bounds the stage's memory to 320 MB
 ENOUGH = 200  # queries: fewer are usual and fresh at once

@@ -30,7 +30,7 @@ TRIED = (
     0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.88, 0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.965,
     0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 0.9995,
 )  # fmt: skip
-FAR = (0.97, 0.99, 0.9995)  # ... of the farthest that are known
+FAR = (0.99,)  # ... of the farthest that are known
 SEARCHED = (0.5, 0.7, 0.85, 0.91, 0.935, 0.96, 0.975, 0.99, 0.996, 0.9995)
 # Microseconds of a read and of each KB of it on the disk of docs/measurements.md,
 READ, KILOBYTE = 11.4, 0.49
@@ -38,7 +38,7 @@ READ, KILOBYTE = 11.4, 0.49
 CODE, RANK = 0.01, 0.2
 RANKED_FOR = 0.97  # of the queries: ranking heads for the neediest few costs all the others
 SHARED = 0.75  # pages that a candidate costs: some lie together
-READS = 50_000  # postings that a trial from disk reads: 1,000 queries' 50,
+READS = 15_000  # postings that a trial from disk reads, of 714 queries 20,
 FEWEST = 200  # ... or more, of so many queries
 NOWHERE = np.iinfo(np.int64).max
 
@@ -91,6 +91,7 @@ class Searching:
         self.m = m
         self.heads, self.promise = nearest(parts.heads, asked.queries, m, pool)
         prune.promises(self.promise, law, self.promise)
+        self._promised: dict[float, NDArray[np.int64]] = {}
         last = np.cumsum(parts.primary, dtype=np.int64)
         self.n, self.first = int(last[-1]), last - parts.primary
 
@@ -106,8 +107,9 @@ class Searching:
 
     def promised(self, threshold: float) -> NDArray[np.int64]:
         """Return how many postings promise the threshold, for each query."""
-        promised: NDArray[np.int64] = (self.promise >= threshold).sum(axis=1)
-        return promised
+        if threshold not in self._promised:
+            self._promised[threshold] = np.count_nonzero(self.promise >= threshold, axis=1)
+        return self._promised[threshold]
 
     def thresholds(self, hits: NDArray[np.float32]) -> list[float]:
         """Return the thresholds by which some shares of the neighbours are read, falling.
