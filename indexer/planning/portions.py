@@ -22,4 +22,4 @@ POSTINGS = 1 << 20  # bytes of postings that are made together
 ASKED = 32  # calibration queries a native call
 RANKED = 256  # heads ranked in calibration at first
 MOST_RANKED = 4096
-DEPTHS = 600, 2400, 9600  # candidates of a calibration query: few, and more where it takes them
+DEPTHS = 600, 2400  # candidates of a calibration query: few, and more where it takes them

@@ -24,7 +24,7 @@ from longspan.indexer.tools.truth import recall
 
 HITS = 4_000  # that a target is judged by, or all there are,
 LEAST = 30  # ... of so many queries at least
-WIDER = (2, 4, 8, 16)  # times as much as the last setting, where that is not enough
+WIDER = (2, 4)  # times as much as the last setting, where that is not enough
 SMALL = 64 << 20  # bytes of vectors that a search may score all of, where nothing less will do
 
 
