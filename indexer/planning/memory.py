@@ -43,6 +43,7 @@ CANDIDATE = 23 * (1 + 4) + 32 * 4  # of the trials of depths: its place in each,
 TRIALS = 2 * 23 * 100 * 8  # of a query: its neighbours' places in each
 HELD = 3 * 8  # of a posting that holds a neighbour: the word for it, on its way and sorted
 NEIGHBOURS = 101  # of a query, itself among them
+FEW = 50 * 1333 * 3 * 60  # of those queries whose neighbours are many, as they are merged
 ANSWERED = 133 * 60  # of a query: as many neighbours as are taken, of two chunks and sorted
 
 
@@ -163,9 +164,9 @@ def truth(b: Build) -> Need:
     """The answers so far; a chunk as it is scored, and its distances."""
     scored = FLOAT * b.n * b.shape.space.dim
     again = min(3 * DOUBLE * SCORED_AT_ONCE, 3 * DOUBLE * b.queries * b.n)
-    compared = max(FLOAT * min(b.queries, KNN[0]) * min(b.n, KNN[1]), again)
+    compared = FLOAT * min(b.queries, KNN[0]) * min(b.n, KNN[1]) + again
     each = min(CHUNK_BYTES, scored) + compared
-    return Need(b.queries * ANSWERED, each, -(-scored // CHUNK_BYTES))
+    return Need(b.queries * ANSWERED + FEW, each, -(-scored // CHUNK_BYTES))
 
 
 def calibrate(b: Build) -> Need:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.reader import Vectors
+from longspan.indexer.running import heap
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.stages.work_files import TRUTH
@@ -94,6 +95,7 @@ def write_truth(job: Job, given: Vectors | None, threads: int, progress: Progres
         is_fresh = np.arange(len(queries)) % IN_TURN >= USUAL
         samples = {"usual": every.some(~is_fresh), "fresh": every.some(is_fresh)}
     if vectors.n > KS[-1] + 1:
+        heap.trim()  # what the others took
         step = slice(None, None, -(-len(queries) // FEW))
         samples["few"] = neighbours(
             vectors, queries[step], own[step], MANY[-1], metric, threads, progress
