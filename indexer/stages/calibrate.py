@@ -57,20 +57,24 @@ def calibrate(
     groups = samples.groups
     holders = [holders_of(sample.truth) for sample, _ in groups]
     tables: list[Table] = []
+    searching: list[Searching | None] = [None] * len(groups)
     with progress.stage("calibrate", tiers * len(samples.usual.queries), "queries") as advance:
         for tier in range(tiers):
             if tier < 2:  # both resident tiers look among the codes of primary entries
                 held = holders if tier == 0 else [each[..., :1] for each in holders]
                 law, promised = promises_of(parts.heads, groups, held, pool)
             rows: list[list[Setting]] = []
-            for (sample, ks), (promise, ranks) in zip(groups, promised, strict=True):
+            for group, (promise, ranks) in enumerate(promised):
+                sample, ks = groups[group]
                 options = settings_of(promise, ranks, ks)
                 if parts.codec is not None:
                     most = max(one.ranked for row in options for one in row)
                     fit_k = FIT_K if ks[0] == 1 else ks[-1]
                     asked = query_sample(parts, number, sample, fit_k)
-                    searching = Searching(parts, tier, law, most, asked, pool)
-                    options = depths.settings_of(searching, at_hits(promise, ranks), ks)
+                    first = searching[group] if tier == 2 else None
+                    tried = Searching(parts, tier, law, most, asked, pool, first)
+                    options = depths.settings_of(tried, at_hits(promise, ranks), ks)
+                    searching[group] = tried
                 rows += options
             asking = judge.Asking(parts, tier, law, number, pool)
             tables.append(judge.judged(asking, rows, samples))

@@ -55,12 +55,15 @@ def choose(
 
     Few candidates are tried at first, more while a recall that people ask for is not reached.
     """
-    share = 0.0
+    share, tried = 0.0, 0
     for wanted in DEPTHS:
         depth = min(max(wanted, 2 * max(ks)), searching.n)
+        if depth < 2 * tried:
+            break
         trials = searching.trials(thresholds, depth)
         found = [cheapest(trials, k) for k in ks]
-        before, share = share, float((trials[-1].places != NOWHERE).mean())
+        tried, before = depth, share
+        share = float((trials[-1].places != NOWHERE).mean())
         is_reached = all(row[RECALLS.index(WANTED)] for row in found)
         if is_reached or depth == searching.n or share - before < GAIN:
             break

@@ -23,7 +23,7 @@ from longspan.indexer.store.opened import Parts
 from longspan.indexer.tools.truth import recall
 
 HITS = 4_000  # that a target is judged by, or all there are,
-LEAST = 30  # ... of so many queries at least
+LEAST = 25  # ... of so many queries at least
 WIDER = (2, 4)  # times as much as the last setting, where that is not enough
 SMALL = 64 << 20  # bytes of vectors that a search may score all of, where nothing less will do
 
@@ -106,10 +106,10 @@ def judged(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Table
 
 def queries_for(k: int, samples: Samples) -> Sample:
     """Return the queries that judge k: fewer where each has many neighbours."""
-    if k > samples.fresh.truth.shape[1] and samples.few:
-        return samples.few
-    step = max(1, len(samples.fresh.own) // max(LEAST, HITS // k))
-    return samples.fresh.some(slice(None, None, step))
+    enough = k <= samples.fresh.truth.shape[1] or samples.few is None
+    sample = samples.fresh if enough or samples.few is None else samples.few
+    step = max(1, len(sample.own) // max(LEAST, HITS // k))
+    return sample.some(slice(None, None, step))
 
 
 def raised(

@@ -2,7 +2,8 @@
 
 The queries are searched as users' will be, with the widest threshold and more candidates than they
 will get, and what narrower searches would have found is counted from it. With both codes in memory
-a neighbour must pass the first ones before the second are looked at: both are searched for.
+a neighbour must pass the first ones before the second are looked at: what the tier of the first
+ones has found, among so many more candidates, says whether it does.
 """
 
 from collections.abc import Callable
@@ -74,7 +75,10 @@ class Trial:
 
 
 class Searching:
-    """The calibration queries, and their m nearest heads, on one tier of an index."""
+    """The calibration queries, and their m nearest heads, on one tier of an index.
+
+    first  the same on the tier of first codes, for the one of both
+    """
 
     def __init__(
         self,
@@ -84,11 +88,13 @@ class Searching:
         m: int,
         asked: QuerySample,
         pool: Workers,
+        first: "Searching | None" = None,
     ) -> None:
         self.parts, self.tier, self.asked, self.pool = parts, tier, asked, pool
-        passed = (1, 2) if tier == 2 else (tier,)
-        self.searchers = [parts.searcher(parts.postings(parts.codes(of)), law) for of in passed]
-        self.m = m
+        self.searcher = parts.searcher(parts.postings(parts.codes(tier)), law)
+        self.wider = WIDER if tier == 1 else 1
+        self.m, self.before = m, first
+        self._passed: dict[int, Places] = {}
         self.heads, self.promise = nearest(parts.heads, asked.queries, m, pool)
         prune.promises(self.promise, law, self.promise)
         self._promised: dict[float, NDArray[np.int64]] = {}
@@ -148,6 +154,11 @@ class Searching:
             places.append(some)
             fresh += SHARED * pages / len(which)
         found = np.concatenate(places, axis=1)
+        if self.tier == 1:
+            self._passed[depth] = (found // WIDER).clip(0, depth).astype(np.int32)
+        if self.before is not None:
+            found = np.maximum(found, self.before.passed(thresholds, depth))
+        found[found >= depth] = NOWHERE
         return [Trial(*one) for one in zip(thresholds, costs, found, fresh, strict=True)]
 
     def unit(
@@ -161,22 +172,27 @@ class Searching:
         """
         batch, mapped = self.parts.batch(self.asked.queries[part]), self.parts.mapped[0]
         truth, own = self.asked.truth[part], self.asked.own[part]
-        places = np.zeros((counts.shape[1], *truth.shape), np.int64)
+        places = np.empty((counts.shape[1], *truth.shape), np.int64)
         pages = np.zeros((counts.shape[1], depth))
-        for searcher, wider in zip(self.searchers, (WIDER, 1)[-len(self.searchers) :], strict=True):
-            rows = np.empty((len(counts), min(wider * depth, self.n)), np.uint32)
-            searcher.candidates(batch, plan(rows.shape[1], True), rows)
-            mapped.release(0, len(mapped))
-            for query, candidates in enumerate(rows):
-                found = candidates[(candidates < self.n) & (candidates != own[query])]
-                ranks = self.ranks_of(self.heads[part][query], found)
-                probed = ranks < counts[query][:, None]
-                here = self.places_of(truth[query], found, probed) // wider
-                np.maximum(places[:, query], here, out=places[:, query])
-                if wider == 1:
-                    pages += self.pages_of(probed, depth)
-        places[places >= depth] = NOWHERE
+        rows = np.empty((len(counts), min(self.wider * depth, self.n)), np.uint32)
+        self.searcher.candidates(batch, plan(rows.shape[1], True), rows)
+        mapped.release(0, len(mapped))
+        for query, candidates in enumerate(rows):
+            found = candidates[(candidates < self.n) & (candidates != own[query])]
+            ranks = self.ranks_of(self.heads[part][query], found)
+            probed = ranks < counts[query][:, None]
+            places[:, query] = self.places_of(truth[query], found, probed)
+            pages += self.pages_of(probed, depth)
         return places, pages
+
+    def passed(self, thresholds: list[float], depth: int) -> Places:
+        """Return the depths that neighbours need to pass the first codes, (trials, nq, k).
+
+        At the most `depth`, which none does that is not found.
+        """
+        if depth not in self._passed:
+            self.searched(thresholds, depth)
+        return self._passed[depth]
 
     def ranks_of(self, heads: NDArray[np.uint32], rows: NDArray[np.uint32]) -> NDArray[np.int32]:
         """Return the rank of each row's own head among a query's; as many as there are for none."""
@@ -207,10 +223,10 @@ class Searching:
 
     def pages_of(self, probed: NDArray[np.bool_], depth: int) -> NDArray[np.float64]:
         """Return the pages of 1, 2, ... candidates of each trial, as if none lay together."""
-        pages = np.ones((len(probed), depth))
-        if self.tier == 0:  # a candidate costs a page unless its posting is read anyway
-            pages[:, : probed.shape[1]] = ~probed[:, :depth]
-            pages[:, probed.shape[1] :] = 0
+        if self.tier:
+            return np.arange(1.0, depth + 1)
+        pages = np.zeros((len(probed), depth))  # none where the posting is read anyway
+        pages[:, : probed.shape[1]] = ~probed[:, :depth]
         return np.cumsum(pages, axis=1)
 
     def cost(self, counts: NDArray[np.int64]) -> float:
