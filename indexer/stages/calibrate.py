@@ -12,6 +12,7 @@ much higher keeps a target from being missed by chance.
 """
 
 from collections.abc import Callable
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages import depths, judge
 from longspan.indexer.stages.samples import Sample, Samples
 from longspan.indexer.stages.tree import NOBODY
-from longspan.indexer.stages.trials import NOWHERE, QuerySample, Searching, nearest, quantile
+from longspan.indexer.stages.trials import FIT_K, NOWHERE, QuerySample, Searching, nearest, quantile
 from longspan.indexer.store.calibration import RECALLS, TARGETS, Calibration, Setting, Table
 from longspan.indexer.store.codec import TIERS
 from longspan.indexer.store.heads import Heads
@@ -33,7 +34,6 @@ Ranks = NDArray[np.int64]
 HeadIds = NDArray[np.uint32]
 Floats = NDArray[np.float32]
 
-FIT_K = 10  # the law is fitted to the hits at this k; it hardly depends on k
 FOUND = (
     0.999  # of the neighbours: the ranked heads, RANKED at first, are doubled until they hold it
 )
@@ -56,26 +56,28 @@ def calibrate(
     tiers = 1 if parts.codec is None else 1 + TIERS
     groups = samples.groups
     holders = [holders_of(sample.truth) for sample, _ in groups]
+    asked = [query_sample(parts, number, *group) for group in groups]
+    searching: list[Searching] = []
     tables: list[Table] = []
-    searching: list[Searching | None] = [None] * len(groups)
     with progress.stage("calibrate", tiers * len(samples.usual.queries), "queries") as advance:
         for tier in range(tiers):
             if tier < 2:  # both resident tiers look among the codes of primary entries
                 held = holders if tier == 0 else [each[..., :1] for each in holders]
                 law, promised = promises_of(parts.heads, groups, held, pool)
-            rows: list[list[Setting]] = []
-            for group, (promise, ranks) in enumerate(promised):
-                sample, ks = groups[group]
-                options = settings_of(promise, ranks, ks)
-                if parts.codec is not None:
-                    most = max(one.ranked for row in options for one in row)
-                    fit_k = FIT_K if ks[0] == 1 else ks[-1]
-                    asked = query_sample(parts, number, sample, fit_k)
-                    first = searching[group] if tier == 2 else None
-                    tried = Searching(parts, tier, law, most, asked, pool, first)
-                    options = depths.settings_of(tried, at_hits(promise, ranks), ks)
-                    searching[group] = tried
-                rows += options
+            found = [
+                settings_of(*each, asks.ks) for each, asks in zip(promised, asked, strict=True)
+            ]
+            if parts.codec is not None:
+                first = searching if tier == 2 else repeat(None)
+                searching = [
+                    Searching(parts, tier, law, most_ranked(options), asks, pool, before)
+                    for options, asks, before in zip(found, asked, first, strict=False)
+                ]
+                found = [
+                    depths.settings_of(one, at_hits(*each))
+                    for one, each in zip(searching, promised, strict=True)
+                ]
+            rows = list(chain.from_iterable(found))
             asking = judge.Asking(parts, tier, law, number, pool)
             tables.append(judge.judged(asking, rows, samples))
             advance(len(samples.usual.queries))
@@ -90,13 +92,18 @@ def calibrate(
 
 
 def query_sample(
-    parts: Parts, number: NDArray[np.uint32], sample: Sample, fit_k: int
+    parts: Parts, number: NDArray[np.uint32], sample: Sample, ks: list[int]
 ) -> QuerySample:
     """Return a sample as the index sees it: by its own row numbers."""
     queries = np.ascontiguousarray(sample.queries, parts.query_dtype)
     both = sample.truth, sample.own
-    truth, own = (np.where(at < 0, NOWHERE, number[at]) for at in both)
-    return QuerySample(queries, truth, own, fit_k)
+    truth, own = (np.where(at < 0, NOWHERE, number[at].astype(np.int64)) for at in both)
+    return QuerySample(queries, truth, own, ks)
+
+
+def most_ranked(options: list[list[Setting]]) -> int:
+    """Return how many heads the widest of some settings ranks."""
+    return max(one.ranked for row in options for one in row)
 
 
 def promises_of(

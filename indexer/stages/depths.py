@@ -26,9 +26,7 @@ WANTED = 0.99  # the recall that more candidates are tried for
 GAIN = 0.001  # of all neighbours, which more candidates must have found to be worth more still
 
 
-def settings_of(
-    searching: Searching, hits: NDArray[np.float32], ks: list[int]
-) -> list[list[Setting]]:
+def settings_of(searching: Searching, hits: NDArray[np.float32]) -> list[list[Setting]]:
     """Return the cheapest settings for each k and recall, with their depths.
 
     hits  (nq, k)  promise of the first posting that holds each neighbour; -inf for none
@@ -44,7 +42,7 @@ def settings_of(
             )
             for trial, depth in row
         ]
-        for row in choose(searching, searching.thresholds(hits), ks)
+        for row in choose(searching, searching.thresholds(hits), searching.asked.ks)
     ]
 
 
@@ -67,7 +65,7 @@ def choose(
         is_reached = all(row[RECALLS.index(WANTED)] for row in found)
         if is_reached or depth == searching.n or share - before < GAIN:
             break
-    return [[one or (trials[-1], depth) for one in row] for row in found]
+    return [[one or (trials[-1], tried) for one in row] for row in found]
 
 
 def cheapest(trials: list[Trial], k: int) -> list[tuple[Trial, int] | None]:

@@ -25,6 +25,8 @@ from longspan.indexer.store.opened import Parts
 
 Places = NDArray[np.int64]
 
+FIT_K = 10  # the law is fitted to the hits at this k; it hardly depends on k
+
 # Shares of the neighbours in the postings that are read. With resident codes one search has all
 # narrower ones in it; from disk each is a search of its own, for what is read is scored exactly.
 TRIED = (
@@ -51,13 +53,18 @@ class QuerySample:
     queries  (nq, dim)  in the type of the postings' kernels
     truth    (nq, k)    rows of the index
     own      (nq,)      a query's own row, which is no neighbour; NOWHERE when it has none
-    fit_k    neighbours that the thresholds are taken from
+    ks       numbers of neighbours that are asked for
     """
 
     queries: NDArray[Any]
     truth: Places
     own: Places
-    fit_k: int
+    ks: list[int]
+
+    @property
+    def fit_k(self) -> int:
+        """How many neighbours the thresholds are taken from."""
+        return FIT_K if self.ks[0] < FIT_K else self.ks[-1]
 
 
 @dataclass(frozen=True, slots=True)
