@@ -17,6 +17,7 @@ from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.ids import read_ids
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE, HeadSpace
+from longspan.indexer.tools.exhaustive import Base
 
 CHECK = 1 << 18  # values looked at together before anything is built: they stay in cache
 
@@ -100,13 +101,13 @@ def space_of(vectors: Vectors, metric: str) -> HeadSpace:
     return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
 
 
-def open_queries(path: str | Path, vectors: Vectors, space: HeadSpace, tmp: Path) -> Vectors:
+def open_queries(path: str | Path, vectors: Base, space: HeadSpace, tmp: Path) -> Vectors:
     """Return the opened calibration queries; BadFile unless they fit the vectors."""
     given = open_vectors(path, tmp)
     if given.dim != vectors.dim:
         raise BadFile(f"{path}: {given.dim} dims, {vectors.path} has {vectors.dim}")
     if vectors.dtype.kind != "f" and given.dtype != vectors.dtype:
-        raise BadFile(f"{path}: holds {given.dtype_name}, {vectors.path} {vectors.dtype_name}")
+        raise BadFile(f"{path}: holds {given.dtype_name}, {vectors.path} {space.dtype}")
     space_of(given, space.metric)
     return given
 

@@ -207,7 +207,6 @@ def calibrated(stages: Stages, given: Vectors | None) -> Calibration:
             parts,
             samples.read_truth(job),
             partial(holders_of, job),
-            job.load(work_files.NUMBER),
             pool,
             progress,
         )

@@ -44,19 +44,17 @@ def calibrate(
     parts: Parts,
     samples: Samples,
     holders_of: Callable[[NDArray[np.int64]], HeadIds],
-    number: NDArray[np.uint32],
     pool: Workers,
     progress: Progress,
 ) -> Calibration:
     """Return the calibration of an index from its parts.
 
-    holders_of  gives the heads that vectors are stored under, (..., copies), the nearest first
-    number      (n,) the row of each slot
+    holders_of  gives the heads that rows are stored under, (..., copies), the nearest first
     """
     tiers = 1 if parts.codec is None else 1 + TIERS
     groups = samples.groups
     holders = [holders_of(sample.truth) for sample, _ in groups]
-    asked = [query_sample(parts, number, *group) for group in groups]
+    asked = [query_sample(parts, *group) for group in groups]
     searching: list[Searching] = []
     tables: list[Table] = []
     with progress.stage("calibrate", tiers * len(samples.usual.queries), "queries") as advance:
@@ -78,7 +76,7 @@ def calibrate(
                     for one, each in zip(searching, promised, strict=True)
                 ]
             rows = list(chain.from_iterable(found))
-            asking = judge.Asking(parts, tier, law, number, pool)
+            asking = judge.Asking(parts, tier, law, pool)
             tables.append(judge.judged(asking, rows, samples))
             advance(len(samples.usual.queries))
     return Calibration(
@@ -91,13 +89,10 @@ def calibrate(
     )
 
 
-def query_sample(
-    parts: Parts, number: NDArray[np.uint32], sample: Sample, ks: list[int]
-) -> QuerySample:
-    """Return a sample as the index sees it: by its own row numbers."""
+def query_sample(parts: Parts, sample: Sample, ks: list[int]) -> QuerySample:
+    """Return a sample as the trials take it."""
     queries = np.ascontiguousarray(sample.queries, parts.query_dtype)
-    both = sample.truth, sample.own
-    truth, own = (np.where(at < 0, NOWHERE, number[at].astype(np.int64)) for at in both)
+    truth, own = (np.where(rows < 0, NOWHERE, rows) for rows in (sample.truth, sample.own))
     return QuerySample(queries, truth, own, ks)
 
 

@@ -39,20 +39,16 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Asking:
-    """One tier of an index, as it is searched.
-
-    number  (n,) the row of each slot
-    """
+    """One tier of an index, as it is searched."""
 
     parts: Parts
     tier: int
     law: NDArray[np.float32]
-    number: NDArray[np.uint32]
     pool: Workers
 
     def judge(self, setting: Setting, k: int, sample: Sample) -> Judgement:
         """Return what a setting gives the queries of a sample."""
-        if setting.depth >= len(self.number):  # every vector is scored exactly
+        if setting.depth >= self.parts.n:  # every vector is scored exactly
             return Judgement(1.0, 0.0, 1.0)
         shares = recall(self.distances(setting, k, sample), sample.distances, k)
         tenth = np.sort(shares)[: max(1, len(shares) // 10)]
@@ -62,7 +58,6 @@ class Asking:
     def distances(self, setting: Setting, k: int, sample: Sample) -> NDArray[np.float32]:
         """Return the k least distances that searches find, without each query's own row."""
         queries = np.ascontiguousarray(sample.queries, self.parts.query_dtype)
-        own = np.where(sample.own < 0, -1, self.number[sample.own]).astype(np.int64)
         searcher = self.parts.searcher(self.parts.postings(self.parts.codes(self.tier)), self.law)
         m, mapped = setting.ranked, self.parts.mapped[0]
         beam = beams(self.parts.heads.levels, m)
@@ -75,7 +70,7 @@ class Asking:
             batch = self.parts.batch(queries[part])
             searcher.search(batch, plan, distances, np.empty(shape, np.int64), rows)
             mapped.release(0, len(mapped))
-            distances[rows == own[part, None]] = np.inf
+            distances[rows == sample.own[part, None]] = np.inf
             return np.sort(distances, axis=1)[:, :k]
 
         return np.concatenate(list(self.pool.each(unit, range(0, len(queries), ASKED))))
@@ -139,7 +134,7 @@ def raised(
 
 def wider(parts: Parts, last: Setting) -> list[Setting]:
     """Return what finds more than the last setting; at the end everything, where that is little."""
-    n, heads = int(parts.primary.sum(dtype=np.int64)), len(parts.primary)
+    n, heads = parts.n, len(parts.primary)
     options = [
         last._replace(
             threshold=last.threshold - log(factor),

@@ -15,7 +15,8 @@ from longspan.indexer.reader import Vectors
 from longspan.indexer.running import heap
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Progress
-from longspan.indexer.stages.work_files import TRUTH
+from longspan.indexer.stages.work_files import NUMBER, TRUTH
+from longspan.indexer.tools.exhaustive import Base
 from longspan.indexer.tools.truth import exact
 
 KS = (1, 10, 100)
@@ -30,9 +31,9 @@ class Sample:
     """Queries and their true neighbours.
 
     queries    (nq, dim)
-    truth      (nq, k)    slots, nearest first; -1 where there are fewer
+    truth      (nq, k)    rows, nearest first; -1 where there are fewer
     distances  (nq, k)    as searches tell them
-    own        (nq,)      slots that the queries themselves are; -1 for none
+    own        (nq,)      rows that the queries themselves are; -1 for none
     """
 
     queries: NDArray[Any]
@@ -79,6 +80,7 @@ def upto(ks: tuple[int, ...], known: int) -> list[int]:
     return [k for k in ks if k < known] + [min(known, ks[-1])]
 
 
+PARTS = ("usual", "few", "fresh")
 FIELDS = ("queries", "truth", "distances", "own")
 
 
@@ -89,35 +91,55 @@ def write_truth(job: Job, given: Vectors | None, threads: int, progress: Progres
         queries, own = drawn(vectors, job.config.calibration, job.config.seed)
     else:
         queries, own = taken(given)
-    every = neighbours(vectors, queries, own, KS[-1], metric, threads, progress)
-    samples = {"usual": every, "fresh": every}
-    if len(queries) >= ENOUGH:
-        is_fresh = np.arange(len(queries)) % IN_TURN >= USUAL
-        samples = {"usual": every.some(~is_fresh), "fresh": every.some(is_fresh)}
-    if vectors.n > KS[-1] + 1:
-        heap.trim()  # what the others took
-        step = slice(None, None, -(-len(queries) // FEW))
-        samples["few"] = neighbours(
-            vectors, queries[step], own[step], MANY[-1], metric, threads, progress
-        )
+    source = "base" if given is None else given.path.name
+    samples = samples_of(vectors, queries, own, source, metric, threads, progress)
     arrays = {
         f"{part}_{field}": getattr(sample, field)
-        for part, sample in samples.items()
+        for part in PARTS
+        if (sample := getattr(samples, part)) is not None
         for field in FIELDS
     }
-    source = "base" if given is None else given.path.name
     job.save_all(TRUTH, source=np.array(source), **arrays)
 
 
 def read_truth(job: Job) -> Samples:
-    """Return what write_truth has written."""
-    arrays = job.load_all(TRUTH)
+    """Return what write_truth has written, in rows of the index in place of slots."""
+    arrays, number = job.load_all(TRUTH), job.load(NUMBER)
 
-    def sample(part: str) -> Sample:
-        return Sample(*(arrays[f"{part}_{field}"] for field in FIELDS))
+    def sample(part: str) -> Sample | None:
+        if f"{part}_own" not in arrays:
+            return None
+        queries, truth, distances, own = (arrays[f"{part}_{field}"] for field in FIELDS)
+        truth, own = (np.where(at < 0, -1, number[at].astype(np.int64)) for at in (truth, own))
+        return Sample(queries, truth, distances, own)
 
-    few = sample("few") if "few_own" in arrays else None
-    return Samples(sample("usual"), few, sample("fresh"), str(arrays["source"]))
+    usual, few, fresh = map(sample, PARTS)
+    if usual is None or fresh is None:
+        raise KeyError(TRUTH)
+    return Samples(usual, few, fresh, str(arrays["source"]))
+
+
+def samples_of(
+    vectors: Base,
+    queries: NDArray[Any],
+    own: NDArray[np.int64],
+    source: str,
+    metric: str,
+    threads: int,
+    progress: Progress,
+) -> Samples:
+    """Return queries with their true neighbours, divided into those that choose and the others."""
+    every = neighbours(vectors, queries, own, KS[-1], metric, threads, progress)
+    usual = fresh = every
+    if len(queries) >= ENOUGH:
+        is_fresh = np.arange(len(queries)) % IN_TURN >= USUAL
+        usual, fresh = every.some(~is_fresh), every.some(is_fresh)
+    few = None
+    if vectors.n > KS[-1] + 1:
+        heap.trim()  # what the others took
+        step = slice(None, None, -(-len(queries) // FEW))
+        few = neighbours(vectors, queries[step], own[step], MANY[-1], metric, threads, progress)
+    return Samples(usual, few, fresh, source)
 
 
 def drawn(vectors: Vectors, count: int, seed: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -134,7 +156,7 @@ def taken(given: Vectors) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 
 def neighbours(
-    vectors: Vectors,
+    vectors: Base,
     queries: NDArray[Any],
     own: NDArray[np.int64],
     k: int,

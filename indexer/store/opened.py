@@ -107,6 +107,11 @@ class Parts:
         first, second = [*codes, NO_CODES][:2]
         return CodesTier(mapped, offsets, self.primary, *shape, **coded, first=first, second=second)
 
+    @property
+    def n(self) -> int:
+        """How many vectors there are."""
+        return int(self.primary.sum(dtype=np.int64))
+
     def searcher(
         self, postings: Postings, law: Sequence[float] | Floats, files: Files | None = None
     ) -> Searcher:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from longspan.indexer.commands.build import build
+from longspan.indexer.commands.calibrate import calibrate
 from longspan.indexer.commands.console import EXIT_CODES, InOrder, run
 from longspan.indexer.commands.convert import convert
 from longspan.indexer.commands.info import info
@@ -41,7 +42,7 @@ def longspan() -> None:
 
 MAKING = (quickstart, plan, build, truth, info, verify)
 ASKING = (search, bench, serve, health)
-BESIDES = (convert, merge, doctor)
+BESIDES = (convert, merge, calibrate, doctor)
 for verb in (*MAKING, *ASKING, *BESIDES):
     longspan.add_command(verb)
 

@@ -16,7 +16,7 @@ from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages import closure, cluster, crowd, entries, staging, work_files
 from longspan.indexer.stages.balance import balanced_kmeans, cheapest, spread
-from longspan.indexer.stages.holders import holders_of
+from longspan.indexer.stages.holders import holders_in
 from longspan.indexer.stages.tree import NOBODY, Tree, with_heads
 from longspan.indexer.store.space import HeadSpace
 from tests.data import clusters
@@ -209,7 +209,8 @@ def test_the_holders_of_a_vector_are_the_postings_that_it_is_in(tmp_path: Path) 
     for part in job.filled:
         entries.settle(job, part)
     slots = np.array([[5, 900, -1], [17, 5, 1203]])
-    holders = holders_of(job, slots)
+    postings = (entries.entries_of(job, part) for part in job.filled)
+    holders = holders_in(postings, slots, copies=4)
     assert (holders[0, 2] == NOBODY).all()
     np.testing.assert_array_equal(holders[0, 0], holders[1, 1])
     lists = [

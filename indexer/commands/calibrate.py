@@ -1,0 +1,39 @@
+"""The verb that calibrates a published index anew: calibrate."""
+
+from pathlib import Path
+
+import click
+
+from longspan.indexer.commands import flags
+from longspan.indexer.commands.console import emit_made
+from longspan.indexer.commands.info import describe
+
+
+@click.command()
+@click.argument("index", type=flags.PATH)
+@click.argument("output", metavar="OUT", type=flags.PATH)
+@click.option("--queries", type=flags.SOURCE, required=True, help="Queries as users ask them.")
+@flags.threads
+@flags.tmp
+@flags.as_json
+def calibrate(
+    index: Path,
+    output: Path,
+    queries: str,
+    threads: int | None,
+    tmp: Path | None,
+    as_json: bool,
+) -> None:
+    """Choose anew what is read for a wanted recall.
+
+    Makes OUT, an index of the same vectors as INDEX, by queries of users: some hundred at least.
+    Files are shared by the two and take no room; the vectors are scanned once.
+
+    \b
+    longspan calibrate my-index my-index-2 --queries logged.npy
+    """
+    from longspan.indexer.running.progress import Terminal
+    from longspan.indexer.tools.recalibrate import recalibrate
+
+    made = recalibrate(index, output, queries, threads=threads, tmp=tmp, progress=Terminal())
+    emit_made(made.as_dict(), describe(output, made), as_json)
