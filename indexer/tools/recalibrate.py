@@ -69,7 +69,6 @@ def recalibrate(
             longspan=version("longspan"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             name=output.name,
-            input={**manifest.input, "queries": given.fingerprint()},
             calibration=calibrated(stored, space, samples, pool, progress).as_dict(),
         )
         for name in manifest.files:
