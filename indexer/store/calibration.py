@@ -6,7 +6,7 @@ and recall the law's threshold, how many heads to rank, and how many candidates 
 exact distance.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import asdict, dataclass, field
 from math import ceil, log
 from typing import Any, NamedTuple, Self
@@ -50,7 +50,11 @@ class Measured:
     @property
     def is_short(self) -> bool:
         """Whether less was found than was asked for, by more than chance explains."""
-        return self.recall + self.error < self.target - ALLOWED
+        return self.lacks(self.target)
+
+    def lacks(self, recall: float) -> bool:
+        """Return whether less was found than a recall, by more than chance explains."""
+        return self.recall + self.error < min(recall, self.target) - ALLOWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,21 @@ class Calibration:
             for k, *row in rows
             for target, *one in zip(self.targets, *row, strict=True)
         ]
+
+    def limit(self, tier: int, k: int, recall: float) -> float | None:
+        """Return the recall that was measured, where that is less than is asked for; else None.
+
+        By the next target, and of the calibrated k's around k by the one with less.
+        """
+        low, high = bisect_right(self.ks, k), bisect_left(self.ks, k)
+        around = {self.ks[max(low - 1, 0)], self.ks[min(high, len(self.ks) - 1)]}
+        targets = [target for target in self.targets if target >= recall] or self.targets[-1:]
+        lacking = [
+            one.recall
+            for one in self.measured(tier)
+            if one.k in around and one.target == targets[0] and one.lacks(recall)
+        ]
+        return min(lacking, default=None)
 
     def plan(self, tier: int, k: int, recall: float) -> Plan:
         """Return the settings for k and recall, between the calibrated ones.

@@ -40,6 +40,7 @@ class Found(NamedTuple):
     rows       (nq, k) uint32, where the index has them; means nothing where there are fewer
     stats      what it cost
     payload    the JSON object of each hit, query by query, when it was read
+    recall_limit  as in `Answer`
     """
 
     ids: NDArray[int64]
@@ -47,11 +48,14 @@ class Found(NamedTuple):
     rows: NDArray[uint32]
     stats: SearchStats | None
     payload: list[list[bytes]] | None = None
+    recall_limit: float | None = None
 
     def each(self) -> "Iterator[Found]":
         """Give what was found for each query, without what all of them cost and have."""
         for ids, distances, rows in zip(self.ids, self.distances, self.rows, strict=True):
-            yield Found(ids[None], distances[None], rows[None], None)
+            yield Found(
+                ids[None], distances[None], rows[None], None, recall_limit=self.recall_limit
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +67,7 @@ class Answer:
     stats      when asked for
     payload    when included: k objects a query, None where there are fewer
     explain    when included: which postings were ranked, and why they were read or not
+    recall_limit  the recall to expect, where the index was measured to give less than is asked for
     """
 
     ids: NDArray[int64]
@@ -70,6 +75,7 @@ class Answer:
     stats: SearchStats | None = None
     payload: list[list[dict[str, Any] | None]] | None = None
     explain: Explanation | None = None
+    recall_limit: float | None = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.ids, self.distances, self.stats))

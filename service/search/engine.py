@@ -75,7 +75,8 @@ def search(opened: Opened, queries: NDArray[Any], request: SearchRequest, recall
         far = slots.distances > np.float32(request.max_distance)
         slots.ids[far], slots.distances[far] = -1, np.inf
     stats = stats_of(cost, len(queries), recall, perf_counter() - start)
-    return Found(slots.ids, slots.distances, slots.rows, stats)
+    limit = effort and effort.limit
+    return Found(slots.ids, slots.distances, slots.rows, stats, recall_limit=limit)
 
 
 def work_of(opened: Opened, request: SearchRequest, recall: float) -> float:

@@ -135,6 +135,7 @@ class Index:
             found.stats if request.stats else None,
             index.objects_of(found) if PAYLOAD in request.include else None,
             index.explain_request(queries, request) if EXPLAIN in request.include else None,
+            found.recall_limit,
         )
 
     def find(self, queries: Any, request: SearchRequest) -> Found:

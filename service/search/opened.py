@@ -34,6 +34,7 @@ class Effort(NamedTuple):
     beam       nodes of the lowest inner level to expand; None: as `ranked` needs
     settle     answer with fewer than k vectors where the ranked postings hold no more
     exact      score every vector instead: nothing less finds what is wanted
+    limit      the recall that was measured, where it is less than is wanted; else None
     plan       all this as the native search takes it
     """
 
@@ -43,6 +44,7 @@ class Effort(NamedTuple):
     beam: int | None
     settle: bool
     exact: bool
+    limit: float | None
     plan: SearchPlan
 
     def ranking(self, levels: tuple[int, ...], ranked: int) -> SearchPlan:
@@ -165,5 +167,7 @@ def effort(
     depth = min(depth or calibrated.depth, n)
     settle = probes is not None or beam is not None or ranked == levels[-1]
     plan = SearchPlan(beams(levels, ranked, beam), ranked, threshold, depth, settle)
-    exact = calibrated.depth >= n and not (probes or beam)
-    return Effort(ranked, threshold, depth, beam, settle, exact, plan)
+    own = bool(probes or beam)
+    exact = calibrated.depth >= n and not own
+    limit = None if own or depth > calibrated.depth else calibration.limit(tier, k, recall)
+    return Effort(ranked, threshold, depth, beam, settle, exact, limit, plan)

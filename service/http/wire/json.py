@@ -192,6 +192,8 @@ def _columns(found: Found, search: Search) -> dict[str, Any]:
 
 def _reply(found: Found, index: str, took_ms: float, content: dict[str, Any]) -> Reply:
     body = {"index": index, "took_ms": round(took_ms, 3), **content}
+    if found.recall_limit is not None:
+        body["recall_limit"] = found.recall_limit
     if found.stats is not None:
         body["stats"] = found.stats.as_dict()
     return Reply(_dumps(body), {"content-type": JSON})

@@ -31,6 +31,11 @@ _STATS = {
     "description": "raw answers only, with stats=true: what the search cost, as JSON",
     "schema": {"type": "string"},
 }
+_LIMIT = {
+    "description": "raw answers only: the recall to expect, where the index is known to give less "
+    "than is asked for",
+    "schema": {"type": "number"},
+}
 _RETRY = {"description": "seconds to wait", "schema": {"type": "integer"}}
 
 
@@ -89,7 +94,11 @@ def _operation(
             200: {
                 "description": "the hits, nearest first; raw: n*k u64 ids, then n*k f32 distances",
                 "content": found,
-                "headers": {"Longspan-Shape": _SHAPE, "Longspan-Stats": _STATS},
+                "headers": {
+                    "Longspan-Shape": _SHAPE,
+                    "Longspan-Recall-Limit": _LIMIT,
+                    "Longspan-Stats": _STATS,
+                },
             },
             **problems(
                 "bad_request",

@@ -76,6 +76,8 @@ def encode(found: Found) -> Reply:
     block += found.distances.astype("<f4", copy=False).tobytes()
     n, k = found.ids.shape
     headers = {"content-type": RAW, "longspan-shape": f"{n},{k}"}
+    if found.recall_limit is not None:
+        headers["longspan-recall-limit"] = str(found.recall_limit)
     if found.stats is not None:
         headers["longspan-stats"] = orjson.dumps(found.stats.as_dict()).decode()
     return Reply(block, headers)

@@ -26,6 +26,9 @@ class _Answer(BaseModel):
 
     index: str
     took_ms: float = Field(description="from the arrival of the body to the answer")
+    recall_limit: float | None = Field(
+        None, description="the recall to expect, where the index is known to give less than asked"
+    )
     stats: SearchStats | None = Field(None, description="only when asked for")
 
 
