@@ -101,8 +101,9 @@ def judged(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Table
 
 def queries_for(k: int, samples: Samples) -> Sample:
     """Return the queries that judge k: fewer where each has many neighbours."""
-    enough = k <= samples.fresh.truth.shape[1] or samples.few is None
-    sample = samples.fresh if enough or samples.few is None else samples.few
+    sample = samples.fresh
+    if samples.few is not None and k > sample.truth.shape[1]:
+        sample = samples.few
     step = max(1, len(sample.own) // max(LEAST, HITS // k))
     return sample.some(slice(None, None, step))
 

@@ -28,11 +28,13 @@ the head space. A slot is the number of a staged vector, a row that of a vector 
                                               heads of each part
     pieces.npy           u32     (h,)         postings that a head becomes   entries     entries, rows
     entries-PART.npz     -       -            the postings of a part, in     entries     rows, pack,
-                                              slots, and their heads                     calibrate
+                                              slots, and their heads                     holders
     names.npy            i64     (n,)         the ids that were given, by    pipeline    rows
                                               the input's row
-    order.npy            u32     (n,)         the slot of each row           rows        encode, payload
-    number.npy           u32     (n,)         the row of each slot           rows        pack, calibrate
+    order.npy            u32     (n,)         the slot of each row           rows        encode,
+                                                                                         holders,
+                                                                                         payload
+    number.npy           u32     (n,)         the row of each slot           rows        pack, samples
     starts.npy           i64     (h,)         the first row of each posting  rows        encode
     settled.npy          f32     (h, width)   the heads of the index, before rows        encode
                                               they are rounded
@@ -43,7 +45,7 @@ the head space. A slot is the number of a staged vector, a row that of a vector 
     records.npy          RECORD  (h,)         the directory, as far as it is pack        pack
                                               known before the postings are
     records-SHARD.npy    RECORD  -            that of one shard, whole       pack        pack
-    truth.npz            -       -            the calibration queries, and   calibrate   calibrate
+    truth.npz            -       -            the calibration queries, and   samples     samples
                                               their true neighbours
 """  # noqa: E501  the lines of a table
 

@@ -93,6 +93,7 @@ class Scripted:
     def __init__(self, n: int, most: float) -> None:
         self.most = most
         self.parts = SimpleNamespace(
+            n=n,
             primary=np.array([n], np.uint32),
             codec="pq",
             query_dtype=np.dtype(np.float32),
