@@ -23,7 +23,7 @@ from longspan.indexer.stages.trials import (
 from longspan.indexer.store.calibration import RECALLS, Setting
 
 WANTED = 0.99  # the recall that more candidates are tried for
-GAIN = 0.001  # of all neighbours, which more candidates must have found to be worth more still
+GAIN = 0.001  # of all neighbours, that must be among the last half for more to be tried
 
 
 def settings_of(searching: Searching, hits: NDArray[np.float32]) -> list[list[Setting]]:
@@ -51,19 +51,20 @@ def choose(
 ) -> list[list[tuple[Trial, int]]]:
     """Return the cheapest trial and depth for each k and recall.
 
-    Few candidates are tried at first, more while a recall that people ask for is not reached.
+    Few candidates are tried at first, more where a recall that people ask for is not reached and
+    neighbours were still found among the last half of them.
     """
-    share, tried = 0.0, 0
+    tried = 0
     for wanted in DEPTHS:
         depth = min(max(wanted, 2 * max(ks)), searching.n)
         if depth < 2 * tried:
             break
         trials = searching.trials(thresholds, depth)
         found = [cheapest(trials, k) for k in ks]
-        tried, before = depth, share
-        share = float((trials[-1].places != NOWHERE).mean())
+        tried, places = depth, trials[-1].places
+        late = float(((depth // 2 <= places) & (places < depth)).mean())
         is_reached = all(row[RECALLS.index(WANTED)] for row in found)
-        if is_reached or depth == searching.n or share - before < GAIN:
+        if is_reached or depth == searching.n or late < GAIN:
             break
     return [[one or (trials[-1], tried) for one in row] for row in found]
 
