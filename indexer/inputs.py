@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from longspan.indexer.bounds import MOST_DIMS, MOST_ROWS
 from longspan.indexer.config import METRICS, BuildConfig
 from longspan.indexer.errors import BadConfig, BadFile
-from longspan.indexer.reader import Vectors, open_vectors
+from longspan.indexer.reader import Source, Vectors, open_vectors
 from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.ids import read_ids
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE, HeadSpace
-from longspan.indexer.tools.exhaustive import Base
 
 CHECK = 1 << 18  # values looked at together before anything is built: they stay in cache
 
@@ -101,13 +100,13 @@ def space_of(vectors: Vectors, metric: str) -> HeadSpace:
     return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
 
 
-def open_queries(path: str | Path, vectors: Base, space: HeadSpace, tmp: Path) -> Vectors:
+def open_queries(path: str | Path, vectors: Source, space: HeadSpace, tmp: Path) -> Vectors:
     """Return the opened calibration queries; BadFile unless they fit the vectors."""
     given = open_vectors(path, tmp)
     if given.dim != vectors.dim:
         raise BadFile(f"{path}: {given.dim} dims, {vectors.path} has {vectors.dim}")
     if vectors.dtype.kind != "f" and given.dtype != vectors.dtype:
-        raise BadFile(f"{path}: holds {given.dtype_name}, {vectors.path} {space.dtype}")
+        raise BadFile(f"{path}: holds {given.dtype_name}, {vectors.path} {vectors.dtype_name}")
     space_of(given, space.metric)
     return given
 

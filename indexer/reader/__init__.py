@@ -13,6 +13,6 @@ remote files, is copied once, in bounded chunks, to a nameless file, and mapped 
 """
 
 from longspan.indexer.reader.opening import open_vectors
-from longspan.indexer.reader.vectors import Vectors
+from longspan.indexer.reader.vectors import Source, Vectors
 
-__all__ = ["Vectors", "open_vectors"]
+__all__ = ["Source", "Vectors", "open_vectors"]

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,28 @@ from longspan.indexer.reader.checked import Checked
 from longspan.indexer.reader.layout import NAMES
 
 GATHERED = 1024  # rows: the kernel maps the 16 pages around each, 64 MiB of all of them
+
+
+class Source(Protocol):
+    """Vectors that can be read by row: a file's (`Vectors`), or an index's (`Stored`)."""
+
+    @property
+    def path(self) -> Any:
+        """What names the source in errors."""
+
+    n: int
+    dim: int
+    dtype: np.dtype[Any]
+    dtype_name: str
+
+    def rows(self, start: int, stop: int) -> NDArray[Any]:
+        """Return rows start to stop, (stop - start, dim)."""
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the vectors of ascending rows, (len(rows), dim)."""
+
+    def release(self, start: int, stop: int) -> None:
+        """Give the memory of rows start to stop back."""
 
 
 class Vectors:

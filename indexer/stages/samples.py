@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.reader import Vectors
+from longspan.indexer.reader import Source, Vectors
 from longspan.indexer.running import heap
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.stages.work_files import NUMBER, TRUTH
-from longspan.indexer.tools.exhaustive import Base
 from longspan.indexer.tools.truth import exact
 
 KS = (1, 10, 100)
@@ -106,21 +105,17 @@ def read_truth(job: Job) -> Samples:
     """Return what write_truth has written, in rows of the index in place of slots."""
     arrays, number = job.load_all(TRUTH), job.load(NUMBER)
 
-    def sample(part: str) -> Sample | None:
-        if f"{part}_own" not in arrays:
-            return None
+    def sample(part: str) -> Sample:
         queries, truth, distances, own = (arrays[f"{part}_{field}"] for field in FIELDS)
         truth, own = (np.where(at < 0, -1, number[at].astype(np.int64)) for at in (truth, own))
         return Sample(queries, truth, distances, own)
 
-    usual, few, fresh = map(sample, PARTS)
-    if usual is None or fresh is None:
-        raise KeyError(TRUTH)
-    return Samples(usual, few, fresh, str(arrays["source"]))
+    few = sample("few") if "few_own" in arrays else None
+    return Samples(sample("usual"), few, sample("fresh"), str(arrays["source"]))
 
 
 def samples_of(
-    vectors: Base,
+    vectors: Source,
     queries: NDArray[Any],
     own: NDArray[np.int64],
     source: str,
@@ -156,7 +151,7 @@ def taken(given: Vectors) -> tuple[NDArray[Any], NDArray[np.int64]]:
 
 
 def neighbours(
-    vectors: Base,
+    vectors: Source,
     queries: NDArray[Any],
     own: NDArray[np.int64],
     k: int,

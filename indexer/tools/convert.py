@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from longspan.indexer.errors import BadConfig
 from longspan.indexer.newfile import check_new
-from longspan.indexer.reader import open_vectors
+from longspan.indexer.reader import Source, open_vectors
 from longspan.indexer.reader.copies import beside
 from longspan.indexer.reader.ids import write_ids
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.store.manifest import NAME
 from longspan.indexer.tools.stored import Stored, open_stored
-from longspan.indexer.tools.writer import Source, copy, target_dtype, writing
+from longspan.indexer.tools.writer import copy, target_dtype, writing
 
 
 @dataclass(frozen=True, slots=True)

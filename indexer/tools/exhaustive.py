@@ -12,13 +12,14 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from longspan.indexer.errors import BadFile
+from longspan.indexer.reader import Source
 from longspan.indexer.running.libfaiss import faiss
 from longspan.indexer.running.progress import Advance
 from longspan.indexer.running.workers import Workers
@@ -32,29 +33,8 @@ SCORED_AT_ONCE = 1 << 19  # distances in float64: 4 MiB
 BLAS_FROM = 20
 
 
-class Base(Protocol):
-    """Vectors to compare with all of: a file's (`Vectors`), or an index's (`Stored`)."""
-
-    @property
-    def path(self) -> Any:
-        """What has the name of the source in errors."""
-
-    n: int
-    dim: int
-    dtype: np.dtype[Any]
-
-    def rows(self, start: int, stop: int) -> NDArray[Any]:
-        """Return rows start to stop, (stop - start, dim)."""
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the vectors of ascending rows, (len(rows), dim)."""
-
-    def release(self, start: int, stop: int) -> None:
-        """Give the memory of rows start to stop back."""
-
-
 def scan(
-    base: Base,
+    base: Source,
     queries: Floats,
     count: int,
     metric: str,
@@ -160,7 +140,7 @@ def _faiss_uses_blas() -> Iterator[None]:
         faiss.cvar.distance_compute_blas_threshold = before
 
 
-def _make_unit(base: Base, chunk: Floats, norms: Floats, start: int) -> None:
+def _make_unit(base: Source, chunk: Floats, norms: Floats, start: int) -> None:
     if not norms.all():
         row = start + int(norms.argmin())
         raise BadFile(f"{base.path}: row {row} is all zeros, which has no direction for cosine")

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from longspan.indexer.config import METRICS
 from longspan.indexer.errors import BadConfig, BadFile, BadQuery
+from longspan.indexer.reader import Source
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.tools.answers import Distances, Ids, read_answers
 from longspan.indexer.tools.exhaustive import (
-    Base,
     Floats,
     Rows,
     in_order,
@@ -38,7 +38,7 @@ TIE = 1e-5
 
 
 def exact(
-    base: Base,
+    base: Source,
     queries: NDArray[Any],
     k: int,
     metric: str,
@@ -124,7 +124,7 @@ def read_truth(path: str | Path, metric: str) -> tuple[Ids, Distances]:
 
 
 def _exact(
-    base: Base,
+    base: Source,
     queries: NDArray[np.float32],
     k: int,
     metric: str,
@@ -152,7 +152,7 @@ def _exact(
         return rows[:, :k], distances[:, :k].astype(np.float32)
 
 
-def _accepted(base: Base, queries: NDArray[Any], k: int, metric: str) -> NDArray[np.float32]:
+def _accepted(base: Source, queries: NDArray[Any], k: int, metric: str) -> NDArray[np.float32]:
     """Return the queries in float32."""
     if metric not in METRICS:
         raise BadConfig(f"metric is {metric!r}, must be one of {', '.join(METRICS)}")
@@ -170,7 +170,7 @@ def _accepted(base: Base, queries: NDArray[Any], k: int, metric: str) -> NDArray
     return accepted
 
 
-def _sums_are_exact(base: Base, queries: Floats, metric: str) -> bool:
+def _sums_are_exact(base: Source, queries: Floats, metric: str) -> bool:
     """Whether every sum on the way to a distance is an integer that float32 holds."""
     if metric == "cosine" or base.dtype.kind == "f" or (queries != np.rint(queries)).any():
         return False
@@ -195,7 +195,7 @@ def _rounding(queries: Floats, farthest: Doubles, norm: float, metric: str) -> D
     return np.asarray(bound, np.float64)
 
 
-def _rescored(base: Base, queries: Floats, rows: Rows, metric: str) -> tuple[Rows, Doubles]:
+def _rescored(base: Source, queries: Floats, rows: Rows, metric: str) -> tuple[Rows, Doubles]:
     """Return the rows with distances by the definition in float64, nearest first."""
     distances = np.empty(rows.shape)
     step = max(1, RESCORED_AT_ONCE // (rows.shape[1] * base.dim))

@@ -10,36 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.errors import BadConfig, BadFile, LongspanError
 from longspan.indexer.newfile import check_new, new_file
+from longspan.indexer.reader import Source
 from longspan.indexer.running.progress import Advance
 from longspan.indexer.store.space import DTYPES
 
 CHUNK = 1 << 20  # values read, converted and written together
 MOST = 2**32 - 1  # rows that the u32 of a .fbin header can count
-
-
-class Source(Protocol):
-    """Vectors that can be read by row: a file's (`Vectors`), or an index's (`Stored`)."""
-
-    @property
-    def path(self) -> object:
-        """The name of the source in errors."""
-
-    n: int
-    dim: int
-    dtype_name: str
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Return the vectors of ascending rows, (len(rows), dim)."""
-
-    def release(self, start: int, stop: int) -> None:
-        """Give the memory of rows start to stop back."""
 
 
 @dataclass(frozen=True, slots=True)
