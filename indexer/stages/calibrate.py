@@ -12,7 +12,7 @@ much higher keeps a target from being missed by chance.
 """
 
 from collections.abc import Callable
-from itertools import chain, repeat
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,11 +66,11 @@ def calibrate(
                 settings_of(*each, asks.ks) for each, asks in zip(promised, asked, strict=True)
             ]
             if parts.codec is not None:
-                first = searching if tier == 2 else repeat(None)
-                searching = [
-                    Searching(parts, tier, law, most_ranked(options), asks, pool, before)
-                    for options, asks, before in zip(found, asked, first, strict=False)
-                ]
+                before = searching if tier == 2 else [None] * len(groups)
+                searching = []  # another tier's are of no more use, and large
+                for options, asks, first in zip(found, asked, before, strict=True):
+                    most = most_ranked(options)
+                    searching.append(Searching(parts, tier, law, most, asks, pool, first))
                 found = [
                     depths.settings_of(one, at_hits(*each))
                     for one, each in zip(searching, promised, strict=True)

@@ -7,13 +7,14 @@ says what it gives, and where that is less than was asked for.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext.search import SearchPlan
+from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.planning.portions import ASKED
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages.samples import Sample, Samples
@@ -55,10 +56,14 @@ class Asking:
         error = shares.std() / np.sqrt(len(shares))
         return Judgement(float(shares.mean()), float(error), float(tenth.mean()))
 
+    @cached_property
+    def searcher(self) -> Searcher:
+        """The search on the tier, opened once for all that is judged."""
+        return self.parts.searcher(self.parts.postings(self.parts.codes(self.tier)), self.law)
+
     def distances(self, setting: Setting, k: int, sample: Sample) -> NDArray[np.float32]:
         """Return the k least distances that searches find, without each query's own row."""
         queries = np.ascontiguousarray(sample.queries, self.parts.query_dtype)
-        searcher = self.parts.searcher(self.parts.postings(self.parts.codes(self.tier)), self.law)
         m, mapped = setting.ranked, self.parts.mapped[0]
         beam = beams(self.parts.heads.levels, m)
         plan = SearchPlan(beam, m, setting.threshold, setting.depth, True)
@@ -68,7 +73,7 @@ class Asking:
             shape = len(queries[part]), k + 1
             distances, rows = np.empty(shape, np.float32), np.empty(shape, np.uint32)
             batch = self.parts.batch(queries[part])
-            searcher.search(batch, plan, distances, np.empty(shape, np.int64), rows)
+            self.searcher.search(batch, plan, distances, np.empty(shape, np.int64), rows)
             mapped.release(0, len(mapped))
             distances[rows == sample.own[part, None]] = np.inf
             return np.sort(distances, axis=1)[:, :k]

@@ -84,7 +84,7 @@ class Trial:
 class Searching:
     """The calibration queries, and their m nearest heads, on one tier of an index.
 
-    first  the same on the tier of first codes, for the one of both
+    before  the same on the tier of first codes, for the one of both
     """
 
     def __init__(
@@ -95,18 +95,17 @@ class Searching:
         m: int,
         asked: QuerySample,
         pool: Workers,
-        first: "Searching | None" = None,
+        before: "Searching | None" = None,
     ) -> None:
         self.parts, self.tier, self.asked, self.pool = parts, tier, asked, pool
         self.searcher = parts.searcher(parts.postings(parts.codes(tier)), law)
         self.wider = WIDER if tier == 1 else 1
-        self.m, self.before = m, first
+        self.m, self.before = m, before
         self._passed: dict[int, Places] = {}
         self.heads, self.promise = nearest(parts.heads, asked.queries, m, pool)
         prune.promises(self.promise, law, self.promise)
         self._promised: dict[float, NDArray[np.int64]] = {}
-        last = np.cumsum(parts.primary, dtype=np.int64)
-        self.n, self.first = int(last[-1]), last - parts.primary
+        self.n, self.first = parts.n, np.cumsum(parts.primary, dtype=np.int64) - parts.primary
 
     def postings_for(self, threshold: float) -> NDArray[np.int64]:
         """Return how many postings each query reads, when as many heads are ranked as needed."""
