@@ -58,10 +58,7 @@ def search(opened: Opened, queries: NDArray[Any], request: SearchRequest, recall
     recall  what is aimed for when the request names nothing else
     """
     start = perf_counter()
-    shape = len(queries), request.k
-    slots = Slots(
-        np.empty(shape, np.float32), np.empty(shape, np.int64), np.empty(shape, np.uint32)
-    )
+    slots = Slots.empty(len(queries), request.k)
     cost = Cost()
     effort = effort_of(opened, request, recall)
     if effort is None:
