@@ -55,7 +55,7 @@ class Protocol(HttpToolsProtocol):
                 self.send_400_response("the head of the request is too large")
                 return
             if self._late is None:
-                self._late = self.loop.call_later(self.app_state[HEAD_SECONDS], self._give_up)
+                self._wait()
         super().data_received(data)
 
     def on_message_begin(self) -> None:
@@ -94,11 +94,14 @@ class Protocol(HttpToolsProtocol):
         """Refuse what cannot be read."""
         self._refuse("bad_request", msg)
 
+    def _wait(self) -> None:
+        """Give the head that comes its time."""
+        self._late = self.loop.call_later(self.app_state[HEAD_SECONDS], self._give_up)
+
     def _give_up(self) -> None:
         """Refuse a head that did not come in time; of one that was not read nobody knows."""
-        self._late = None
         if self.flow.read_paused:
-            self._late = self.loop.call_later(self.app_state[HEAD_SECONDS], self._give_up)
+            self._wait()
         else:
             self._refuse("too_slow", "the head of the request did not come in time")
 
