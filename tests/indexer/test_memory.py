@@ -23,6 +23,7 @@ MIB = 1 << 20
 PARTS = 60
 # What a plan counts for other vectors: the neighbours that float32 cannot tell apart.
 SPARE = {"truth": 12 * MIB}
+MISSED = 2 * MIB  # of a stage of some milliseconds, between two looks of a busy machine
 
 
 def corpus(n: int, dim: int) -> np.ndarray[Any, Any]:
@@ -69,7 +70,7 @@ def test_no_stage_takes_more_than_its_plan_or_much_less(folder: Path, case: str)
     assert set(plan) <= set(peaks)
     for stage, planned in plan.items():
         assert peaks[stage] <= planned, stage
-        assert peaks[stage] >= 0.7 * (planned - SPARE.get(stage, 0)), stage
+        assert peaks[stage] + MISSED >= 0.7 * (planned - SPARE.get(stage, 0)), stage
 
 
 def test_a_limit_holds_with_many_threads(folder: Path) -> None:
