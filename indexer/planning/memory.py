@@ -21,6 +21,7 @@ from longspan.indexer.running.proc import own_memory
 from longspan.indexer.store.codec import SCALARS, TIERS
 from longspan.indexer.store.postings import BATCH, PAGE
 from longspan.indexer.tools.exhaustive import CHUNK_BYTES, SCORED_AT_ONCE
+from longspan.indexer.tools.truth import RESCORED_AT_ONCE
 
 PROGRAM = 36 << 20  # interpreter, libraries, and what their allocators keep,
 AT_REST = 30 << 20  # ... of it before a build begins
@@ -43,8 +44,9 @@ CANDIDATE = 23 * (1 + 4) + 32 * 4  # of the trials of depths: its place in each,
 TRIALS = 23 * 100 * (3 * 8 + 2 * 4)  # of a query: its neighbours' places, by both codes or one
 HELD = 3 * 8  # of a posting that holds a neighbour: the word for it, on its way and sorted
 NEIGHBOURS = 101  # of a query, itself among them
-FEW = 50 * 1333 * 3 * 60  # of those queries whose neighbours are many, as they are merged
-ANSWERED = 133 * 60  # of a query: as many neighbours as are taken, of two chunks and sorted
+ANSWERED = 60  # of a neighbour of a query, as many as are taken: of two chunks, and sorted
+MERGED = 3  # times that of those queries whose neighbours are many
+DEEP = 11 * (1 + 4 + 3) + 36  # of a candidate where they are many: its place in each trial, rows
 
 
 def sample(b: Build) -> Need:
@@ -166,18 +168,28 @@ def truth(b: Build) -> Need:
     again = min(3 * DOUBLE * SCORED_AT_ONCE, 3 * DOUBLE * b.queries * b.n)
     compared = FLOAT * min(b.queries, KNN[0]) * min(b.n, KNN[1]) + again
     each = min(CHUNK_BYTES, scored) + compared
-    return Need(b.queries * ANSWERED + FEW, each, -(-scored // CHUNK_BYTES))
+    taken = [
+        MERGED * ANSWERED * min(b.queries, few) * min(b.n, ks[-1] + ks[-1] // 4)
+        for ks, few in zip(portions.MANY, portions.FEW, strict=True)
+        if b.n > ks[0]
+    ]
+    answers = ANSWERED * 133 * b.queries + max(taken, default=0)
+    again = 3 * DOUBLE * min(RESCORED_AT_ONCE, b.queries * b.n * b.shape.space.dim)
+    if b.shape.space.dtype in ("u8", "i8") and b.shape.space.metric != "cosine":
+        again = 0  # float32 has their sums exactly
+    return Need(answers + max(0, again - each), each, -(-scored // CHUNK_BYTES))
 
 
 def calibrate(b: Build) -> Need:
     """The ranked heads and the law's terms, what was found in a trial, and the directory."""
     ranked = min(b.heads, portions.MOST_RANKED) * RANKS
     terms = min(b.heads, portions.RANKED) * TERMS
-    found = WIDER * portions.DEPTHS[0] * CANDIDATE if b.shape.form.groups else 0
+    deep = min(b.n, WIDER * 2 * portions.MANY[-1][-1])
+    found = max(WIDER * portions.DEPTHS[0] * CANDIDATE, deep * DEEP)
     holders = b.stored * (INT + 2 * LONG) + b.queries * NEIGHBOURS * b.copies * HELD
     trials = b.queries * (ranked + max(terms, TRIALS))
     way = WAITING * portions.ASKED
-    unit = found + way * min(b.heads, portions.MOST_RANKED) * (INT + FLOAT)
+    unit = (found if b.shape.form.groups else 0) + way * min(b.heads, portions.MOST_RANKED) * (INT + FLOAT)
     return Need(max(holders, trials) + 3 * RECORD * b.heads, unit, -(-b.queries // way))
 
 

@@ -63,7 +63,7 @@ def calibrate(
                 held = holders if tier == 0 else [each[..., :1] for each in holders]
                 law, promised = promises_of(parts.heads, groups, held, pool)
             found = [
-                settings_of(*each, asks.ks) for each, asks in zip(promised, asked, strict=True)
+                settings_of(*each, asks.columns) for each, asks in zip(promised, asked, strict=True)
             ]
             if parts.codec is not None:
                 before = searching if tier == 2 else [None] * len(groups)
@@ -77,6 +77,8 @@ def calibrate(
                 ]
             rows = list(chain.from_iterable(found))
             asking = judge.Asking(parts, tier, law, pool)
+            if tier == 0:
+                samples = judge.looked_up(asking, rows, samples)
             tables.append(judge.judged(asking, rows, samples))
             advance(len(samples.usual.queries))
     return Calibration(
@@ -93,7 +95,7 @@ def query_sample(parts: Parts, sample: Sample, ks: list[int]) -> QuerySample:
     """Return a sample as the trials take it."""
     queries = np.ascontiguousarray(sample.queries, parts.query_dtype)
     truth, own = (np.where(rows < 0, NOWHERE, rows) for rows in (sample.truth, sample.own))
-    return QuerySample(queries, truth, own, ks)
+    return QuerySample(queries, truth, own, ks, sample.step)
 
 
 def most_ranked(options: list[list[Setting]]) -> int:
@@ -118,14 +120,17 @@ def promises_of(
     return law, promised
 
 
-def settings_of(promise: Floats, ranks: Ranks, ks: list[int]) -> list[list[Setting]]:
-    """Return the settings by which the neighbours are in the postings that are read."""
+def settings_of(promise: Floats, ranks: Ranks, columns: list[int]) -> list[list[Setting]]:
+    """Return the settings by which the neighbours are in the postings that are read.
+
+    columns  how many of those that are known are wanted
+    """
     return [
         [
             Setting(float(x), needed(promise, x), 0, read(promise, x), 0.0)
-            for x in thresholds(promise, ranks[:, :k])
+            for x in thresholds(promise, ranks[:, :count])
         ]
-        for k in ks
+        for count in columns
     ]
 
 

@@ -16,6 +16,7 @@ from longspan.indexer.stages.trials import (
     KILOBYTE,
     NOWHERE,
     READ,
+    QuerySample,
     Searching,
     Trial,
     quantile,
@@ -42,12 +43,12 @@ def settings_of(searching: Searching, hits: NDArray[np.float32]) -> list[list[Se
             )
             for trial, depth in row
         ]
-        for row in choose(searching, searching.thresholds(hits), searching.asked.ks)
+        for row in choose(searching, searching.thresholds(hits), searching.asked)
     ]
 
 
 def choose(
-    searching: Searching, thresholds: list[float], ks: list[int]
+    searching: Searching, thresholds: list[float], asked: QuerySample
 ) -> list[list[tuple[Trial, int]]]:
     """Return the cheapest trial and depth for each k and recall.
 
@@ -56,11 +57,13 @@ def choose(
     """
     tried = 0
     for wanted in DEPTHS:
-        depth = min(max(wanted, 2 * max(ks)), searching.n)
+        depth = min(max(wanted, 2 * max(asked.ks)), searching.n)
         if depth < 2 * tried:
             break
         trials = searching.trials(thresholds, depth)
-        found = [cheapest(trials, k) for k in ks]
+        found = [
+            cheapest(trials, *each) for each in zip(asked.ks, asked.columns, strict=True)
+        ]
         tried, places = depth, trials[-1].places
         late = float(((depth // 2 <= places) & (places < depth)).mean())
         is_reached = all(row[RECALLS.index(WANTED)] for row in found)
@@ -69,15 +72,17 @@ def choose(
     return [[one or (trials[-1], tried) for one in row] for row in found]
 
 
-def cheapest(trials: list[Trial], k: int) -> list[tuple[Trial, int] | None]:
+def cheapest(trials: list[Trial], k: int, columns: int) -> list[tuple[Trial, int] | None]:
     """Return the cheapest trial and depth that reach each recall; None when none does.
+
+    columns  how many of the known neighbours stand for k
 
     A standard error of the mean recall above it, as longspan.indexer.stages.calibrate has it.
     """
     best: list[tuple[Trial, int] | None] = [None] * len(RECALLS)
     least = [inf] * len(RECALLS)
     for trial in trials:
-        near = trial.places[:, :k]
+        near = trial.places[:, :columns]
         ordered = np.sort(near, axis=None)
         for number, recall in enumerate(RECALLS):
             shares = (near <= quantile(ordered, recall)).mean(axis=1)

@@ -6,9 +6,9 @@ a higher recall until it is reached. What was measured last is kept with the set
 says what it gives, and where that is less than was asked for.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
-from math import log
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from math import ceil, log
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,9 @@ from longspan.indexer.store.heads import beams
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.tools.truth import recall
 
-HITS = 4_000  # that a target is judged by, or all there are,
-LEAST = 25  # ... of so many queries at least
+JUDGES = 300  # queries that a target is judged by, or all there are,
+HITS = 1_500  # ... and so many neighbours
+SURE = 0.996  # of the nearest vectors: found by a search that looks those of more queries up
 WIDER = (2, 4)  # times as much as the last setting, where that is not enough
 SMALL = 64 << 20  # bytes of vectors that a search may score all of, where nothing less will do
 
@@ -36,6 +37,10 @@ class Judgement:
     recall: float
     error: float
     tenth: float
+
+    def reaches(self, target: float) -> bool:
+        """Whether a recall is measured, or as much as may be it."""
+        return self.recall + self.error >= target
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Asking:
         """Return what a setting gives the queries of a sample."""
         if setting.depth >= self.parts.n:  # every vector is scored exactly
             return Judgement(1.0, 0.0, 1.0)
-        shares = recall(self.distances(setting, k, sample), sample.distances, k)
+        true = np.repeat(sample.distances, sample.step, axis=1)
+        shares = recall(self.distances(setting, k, sample), true, k)
         tenth = np.sort(shares)[: max(1, len(shares) // 10)]
         error = shares.std() / np.sqrt(len(shares))
         return Judgement(float(shares.mean()), float(error), float(tenth.mean()))
@@ -68,8 +74,10 @@ class Asking:
         beam = beams(self.parts.heads.levels, m)
         plan = SearchPlan(beam, m, setting.threshold, setting.depth, True)
 
+        step = min(ASKED, ceil(len(queries) / self.pool.threads))
+
         def unit(start: int) -> NDArray[np.float32]:
-            part = slice(start, start + ASKED)
+            part = slice(start, start + step)
             shape = len(queries[part]), k + 1
             distances, rows = np.empty(shape, np.float32), np.empty(shape, np.uint32)
             batch = self.parts.batch(queries[part])
@@ -78,7 +86,7 @@ class Asking:
             distances[rows == sample.own[part, None]] = np.inf
             return np.sort(distances, axis=1)[:, :k]
 
-        return np.concatenate(list(self.pool.each(unit, range(0, len(queries), ASKED))))
+        return np.concatenate(list(self.pool.each(unit, range(0, len(queries), step))))
 
 
 def judged(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Table:
@@ -106,11 +114,29 @@ def judged(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Table
 
 def queries_for(k: int, samples: Samples) -> Sample:
     """Return the queries that judge k: fewer where each has many neighbours."""
-    sample = samples.fresh
-    if samples.few is not None and k > sample.truth.shape[1]:
-        sample = samples.few
-    step = max(1, len(sample.own) // max(LEAST, HITS // k))
+    sample = samples.more if k <= samples.more.known else samples.fresh
+    for many in samples.many:
+        sample = many if k > sample.known else sample
+    step = max(1, len(sample.own) // max(JUDGES, HITS // k))
     return sample.some(slice(None, None, step))
+
+
+def looked_up(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Samples:
+    """Return the samples with more queries that judge: whose nearest vectors were not known.
+
+    They are what a wide search finds, if that finds the nearest of the others. A scan of all
+    vectors would be ten times as dear.
+
+    rows  settings for each k and recall
+    """
+    more, fresh = samples.more, samples.fresh
+    widest = rows[0][-1]
+    wanted = len(more.own) and len(fresh.own) < HITS
+    for setting in [widest, *wider(asking.parts, widest)] if wanted else []:
+        if asking.judge(setting, 1, fresh).recall >= SURE:
+            found = asking.distances(setting, 1, more)
+            return replace(samples, more=fresh.and_nearest(more, found))
+    return samples
 
 
 def raised(
@@ -121,19 +147,17 @@ def raised(
     Between two targets a recall is raised by as many steps as the higher one.
     """
     options = [*row, *wider(asking.parts, row[-1])]
+    judge = cache(lambda option: asking.judge(option, k, sample))
     chosen: list[int] = []
     found, at = [], 0
     for target in TARGETS:
         at = max(at, RECALLS.index(target))
-        while True:
-            judgement = asking.judge(options[at], k, sample)
-            if judgement.recall + judgement.error >= target or at == len(options) - 1:
-                break
+        while not judge(options[at]).reaches(target) and at < len(options) - 1:
             at += 1
         steps = at - RECALLS.index(target)
         upto = RECALLS.index(target) + 1 if target < TARGETS[-1] else len(RECALLS)
         chosen += [min(each + steps, len(options) - 1) for each in range(len(chosen), upto)]
-        found.append(judgement)
+        found.append(judge(options[at]))
     chosen = np.maximum.accumulate(chosen).tolist()
     return [options[each] for each in chosen], found
 

@@ -2,15 +2,17 @@
 
 The usual ones choose what a search does for a wanted recall; fresh ones, which chose nothing, tell
 whether it is found. Of a few of the usual ones MANY neighbours are known: so many say more than
-their number does, and the recalls of two queries hardly differ there.
+their number does, and the recalls of two queries hardly differ there. One neighbour says little:
+that it is found is told by more fresh queries, whose nearest vectors a wide search looks up.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.indexer.planning.portions import FEW, MANY
 from longspan.indexer.reader import Source, Vectors
 from longspan.indexer.running import heap
 from longspan.indexer.running.job import Job
@@ -19,7 +21,8 @@ from longspan.indexer.stages.work_files import NUMBER, TRUTH
 from longspan.indexer.tools.truth import exact
 
 KS = (1, 10, 100)
-MANY, FEW = (300, 1000), 50  # neighbours, and queries that have so many
+STEPS = 1, 10  # of MANY: of so many neighbours one is kept, and stands for the others
+MORE = 1_000  # fresh queries, when they are of the base, and as many as the others at most
 USUAL, IN_TURN = 5, 7  # of seven queries five are usual, the others fresh
 MOST_QUERIES = 10_000  # of a file: with MOST_RANKED this bounds the stage's memory to 320 MB
 ENOUGH = 200  # queries: fewer are usual and fresh at once
@@ -30,21 +33,43 @@ class Sample:
     """Queries and their true neighbours.
 
     queries    (nq, dim)
-    truth      (nq, k)    rows, nearest first; -1 where there are fewer
-    distances  (nq, k)    as searches tell them
-    own        (nq,)      rows that the queries themselves are; -1 for none
+    truth      (nq, k / step)  rows, nearest first; -1 where there are fewer
+    distances  (nq, k / step)  as searches tell them
+    own        (nq,)           rows that the queries themselves are; -1 for none
+    step       1, or those neighbours are kept whose number it divides
     """
 
     queries: NDArray[Any]
     truth: NDArray[np.int64]
     distances: NDArray[np.float32]
     own: NDArray[np.int64]
+    step: int = 1
+
+    @property
+    def known(self) -> int:
+        """How many neighbours are known, or stood for."""
+        return self.step * self.distances.shape[1]
 
     def some(self, which: slice | NDArray[np.bool_]) -> "Sample":
         """Return some of the queries."""
-        return Sample(
-            self.queries[which], self.truth[which], self.distances[which], self.own[which]
+        each = (self.queries, self.truth, self.distances, self.own)
+        return Sample(*(array[which] for array in each), self.step)
+
+    def and_nearest(self, more: "Sample", distances: NDArray[np.float32]) -> "Sample":
+        """Return the queries and more of them, with the distance of each one's nearest alone."""
+        both = zip(
+            (self.queries, self.distances[:, :1], self.own),
+            (more.queries, distances, more.own),
+            strict=True,
         )
+        queries, nearest, own = (np.concatenate(each) for each in both)
+        return Sample(queries, np.full(nearest.shape, -1), nearest, own)
+
+    def every(self, step: int) -> "Sample":
+        """Return the queries with those neighbours whose number a step divides."""
+        kept = slice(step - 1, None, step)
+        truth, distances = self.truth[:, kept], self.distances[:, kept]
+        return replace(self, truth=truth.copy(), distances=distances.copy(), step=step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +77,23 @@ class Samples:
     """What an index is calibrated with.
 
     usual   choose for each of KS
-    few     choose for each of MANY; None when there are no more than KS
+    many    choose for MANY, a group of ks each; none where there are no more than KS
     fresh   chose nothing
+    more    chose nothing either, and their neighbours are not known
     source  whose queries they are, for the manifest
     """
 
     usual: Sample
-    few: Sample | None
+    many: list[Sample]
     fresh: Sample
+    more: Sample
     source: str
 
     @property
     def groups(self) -> list[tuple[Sample, list[int]]]:
         """The queries that choose, each with the numbers of neighbours that it does so for."""
-        groups = [(self.usual, KS), (self.few, MANY)] if self.few else [(self.usual, KS)]
-        return [(sample, upto(ks, sample.truth.shape[1])) for sample, ks in groups]
+        samples = [self.usual, *self.many]
+        return [(each, upto(ks, each.known)) for each, ks in zip(samples, (KS, *MANY), strict=False)]
 
     @property
     def ks(self) -> list[int]:
@@ -79,23 +106,24 @@ def upto(ks: tuple[int, ...], known: int) -> list[int]:
     return [k for k in ks if k < known] + [min(known, ks[-1])]
 
 
-PARTS = ("usual", "few", "fresh")
-FIELDS = ("queries", "truth", "distances", "own")
+FIELDS = ("queries", "truth", "distances", "own", "step")
 
 
 def write_truth(job: Job, given: Vectors | None, threads: int, progress: Progress) -> None:
     """Write the calibration queries, given or drawn from the vectors, and their true neighbours."""
     vectors, metric = job.staged, job.space.metric
     if given is None:
-        queries, own = drawn(vectors, job.config.calibration, job.config.seed)
+        queries, own, more = drawn(vectors, job.config.calibration, job.config.seed)
     else:
         queries, own = taken(given)
+        more = 0
     source = "base" if given is None else given.path.name
-    samples = samples_of(vectors, queries, own, source, metric, threads, progress)
+    samples = samples_of(vectors, queries, own, source, metric, threads, progress, more)
+    parts = {"usual": samples.usual, "fresh": samples.fresh, "more": samples.more}
+    parts |= {f"many{number}": sample for number, sample in enumerate(samples.many)}
     arrays = {
-        f"{part}_{field}": getattr(sample, field)
-        for part in PARTS
-        if (sample := getattr(samples, part)) is not None
+        f"{part}_{field}": np.asarray(getattr(sample, field))
+        for part, sample in parts.items()
         for field in FIELDS
     }
     job.save_all(TRUTH, source=np.array(source), **arrays)
@@ -106,12 +134,12 @@ def read_truth(job: Job) -> Samples:
     arrays, number = job.load_all(TRUTH), job.load(NUMBER)
 
     def sample(part: str) -> Sample:
-        queries, truth, distances, own = (arrays[f"{part}_{field}"] for field in FIELDS)
+        queries, truth, distances, own, step = (arrays[f"{part}_{field}"] for field in FIELDS)
         truth, own = (np.where(at < 0, -1, number[at].astype(np.int64)) for at in (truth, own))
-        return Sample(queries, truth, distances, own)
+        return Sample(queries, truth, distances, own, int(step))
 
-    few = sample("few") if "few_own" in arrays else None
-    return Samples(sample("usual"), few, sample("fresh"), str(arrays["source"]))
+    many = [sample(f"many{at}") for at in range(len(MANY)) if f"many{at}_own" in arrays]
+    return Samples(sample("usual"), many, sample("fresh"), sample("more"), str(arrays["source"]))
 
 
 def samples_of(
@@ -122,26 +150,44 @@ def samples_of(
     metric: str,
     threads: int,
     progress: Progress,
+    more: int = 0,
 ) -> Samples:
-    """Return queries with their true neighbours, divided into those that choose and the others."""
+    """Return queries with their true neighbours, divided into those that choose and the others.
+
+    more  so many of them, the last, are fresh ones whose neighbours nobody knows
+    """
+    count = len(queries) - more
+    nothing = np.empty((more, 0), np.int64)
+    unknown = Sample(queries[count:], nothing, nothing.astype(np.float32), own[count:])
+    queries, own = queries[:count], own[:count]
     every = neighbours(vectors, queries, own, KS[-1], metric, threads, progress)
     usual = fresh = every
-    if len(queries) >= ENOUGH:
-        is_fresh = np.arange(len(queries)) % IN_TURN >= USUAL
+    if count >= ENOUGH:
+        is_fresh = np.arange(count) % IN_TURN >= USUAL
         usual, fresh = every.some(~is_fresh), every.some(is_fresh)
-    few = None
-    if vectors.n > KS[-1] + 1:
-        heap.trim()  # what the others took
-        step = slice(None, None, -(-len(queries) // FEW))
-        few = neighbours(vectors, queries[step], own[step], MANY[-1], metric, threads, progress)
-    return Samples(usual, few, fresh, source)
+    many = []
+    known = KS[-1]
+    for ks, few, step in zip(MANY, FEW, STEPS, strict=True):
+        if vectors.n - 1 > step * known:
+            heap.trim()  # what the others took
+            some = slice(None, None, -(-count // few))
+            found = neighbours(vectors, queries[some], own[some], ks[-1], metric, threads, progress)
+            many.append(found.every(step))
+        known = ks[-1]
+    return Samples(usual, many, fresh, unknown, source)
 
 
-def drawn(vectors: Vectors, count: int, seed: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return staged vectors as queries, and their slots."""
+def drawn(
+    vectors: Vectors, count: int, seed: int
+) -> tuple[NDArray[Any], NDArray[np.int64], int]:
+    """Return staged vectors as queries, their slots, and how many at the end are more fresh ones."""
     count = min(count, vectors.n)
-    rows = np.sort(np.random.default_rng(seed).choice(vectors.n, count, replace=False))
-    return vectors.gather(rows), rows
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(vectors.n, count, replace=False))
+    others = rng.choice(vectors.n, min(vectors.n, 2 * count), replace=False)
+    more = np.sort(others[~np.isin(others, rows)][: min(MORE, count)])
+    rows = np.concatenate([rows, more])
+    return vectors.gather(rows), rows, len(more)
 
 
 def taken(given: Vectors) -> tuple[NDArray[Any], NDArray[np.int64]]:

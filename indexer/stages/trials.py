@@ -29,6 +29,7 @@ FIT_K = 10  # the law is fitted to the hits at this k; it hardly depends on k
 
 # Shares of the neighbours in the postings that are read. With resident codes one search has all
 # narrower ones in it; from disk each is a search of its own, for what is read is scored exactly.
+# Fewer of these are tried, and where there are tens of thousands of candidates.
 TRIED = (
     0.5, 0.6, 0.7, 0.75, 0.8, 0.84, 0.87, 0.88, 0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.965,
     0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 0.9995,
@@ -42,7 +43,7 @@ CODE, RANK = 0.01, 0.2
 RANKED_FOR = 0.97  # of the queries: ranking heads for the neediest few costs all the others
 SHARED = 0.75  # pages that a candidate costs: some lie together
 READS = 15_000  # postings that a trial from disk reads, of 714 queries 20,
-FEWEST = 200  # ... or more, of so many queries
+FEWEST = 100  # ... or more, of so many queries
 NOWHERE = np.iinfo(np.int64).max
 
 
@@ -54,17 +55,24 @@ class QuerySample:
     truth    (nq, k)    rows of the index
     own      (nq,)      a query's own row, which is no neighbour; NOWHERE when it has none
     ks       numbers of neighbours that are asked for
+    step     1, or those neighbours are known whose number it divides
     """
 
     queries: NDArray[Any]
     truth: Places
     own: Places
     ks: list[int]
+    step: int = 1
+
+    @property
+    def columns(self) -> list[int]:
+        """How many of the known neighbours are asked for by each of ks."""
+        return [k // self.step for k in self.ks]
 
     @property
     def fit_k(self) -> int:
         """How many neighbours the thresholds are taken from."""
-        return FIT_K if self.ks[0] < FIT_K else self.ks[-1]
+        return FIT_K if self.ks[0] < FIT_K else self.columns[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,8 @@ class Searching:
 
         hits  (nq, k)  promise of the first posting that holds each neighbour; -inf for none
         """
-        shares = {self.asked.fit_k: TRIED if self.tier else SEARCHED, hits.shape[1]: FAR}
+        tried = TRIED if self.tier and self.asked.step == 1 else SEARCHED
+        shares = {self.asked.fit_k: tried, hits.shape[1]: FAR}
         found = set()
         for k, each in shares.items():
             falling = np.sort(hits[:, :k], axis=None)[::-1]

@@ -8,7 +8,7 @@ exact distance.
 
 from bisect import bisect_left, bisect_right
 from dataclasses import asdict, dataclass, field
-from math import ceil, log
+from math import ceil, exp, log
 from typing import Any, NamedTuple, Self
 
 RECALLS = (
@@ -18,6 +18,7 @@ RECALLS = (
 
 TARGETS = (0.9, 0.95, 0.99)  # the recalls that are measured
 ALLOWED = 0.005  # of recall, that what was measured may lack
+ROUNDING = 1e-6  # of a depth that went by its logarithm
 READ_ALL = -3.4028234663852886e38  # a threshold that every posting promises: the least float32
 
 
@@ -145,16 +146,19 @@ class Calibration:
     def plan(self, tier: int, k: int, recall: float) -> Plan:
         """Return the settings for k and recall, between the calibrated ones.
 
-        Linear in log k; beyond the last k the slope of the last two goes on. Raw postings are
-        linear in recall; with codes two settings work together, so the next calibrated recall is
-        taken. A recall above the last one takes its settings.
+        Linear in log k, the depth in proportion; beyond the last k the slope of the last two goes
+        on. Raw postings are linear in recall; with codes two settings work together, so the next
+        calibrated recall is taken. A recall above the last one takes its settings.
         """
         table = self.tiers[tier]
-        ranked, threshold, depth = (
-            self._at(table, values, k, recall)
-            for values in (table.ranked, table.threshold, table.depth)
+        ranked, threshold = (
+            self._at(table, values, k, recall) for values in (table.ranked, table.threshold)
         )
-        return Plan(max(1, round(ranked)), threshold, ceil(depth))
+        depth = 0
+        if is_coded(table):
+            logs = [[log(each) for each in row] for row in table.depth]
+            depth = ceil(exp(self._at(table, logs, k, recall)) - ROUNDING)
+        return Plan(max(1, round(ranked)), threshold, max(depth, k) if depth else 0)
 
     def reads(self, tier: int, k: int, recall: float) -> tuple[float, float]:
         """Return the mean postings and pages that the plan for k and recall reads."""
@@ -165,10 +169,15 @@ class Calibration:
         low, part = place([log(known) for known in self.ks], log(k))
         part = min(part, 4.0)
         rows = (low, min(low + 1, len(self.ks) - 1))
-        if table.depth[0][0]:
+        if is_coded(table):
             recall = self.recalls[min(bisect_left(self.recalls, recall), len(self.recalls) - 1)]
         first, last = (between(self.recalls, values[row], recall) for row in rows)
         return (1 - part) * first + part * last
+
+
+def is_coded(table: Table) -> bool:
+    """Return whether searches by a table rank candidates by code."""
+    return table.depth[0][0] > 0
 
 
 def place(axis: list[float], at: float) -> tuple[int, float]:

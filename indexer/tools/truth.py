@@ -8,6 +8,7 @@ many copies of one vector or far from the origin, are scanned again in float64. 
 need none of this: their sums are exact in float32.
 """
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from longspan.indexer.tools.exhaustive import (
 Doubles = NDArray[np.float64]
 
 QUERIES_AT_ONCE = 1 << 14  # their candidates take about 30 MiB at k = 100
-RESCORED_AT_ONCE = 1 << 20  # values in float64: 8 MiB
+RESCORED_AT_ONCE = 1 << 19  # values in float64: 4 MiB
 HALF_ULP = 2.0**-24  # of float32: the largest relative error of one operation
 # Of the median true distance; below it float32 scores differ by rounding alone. Not of the largest:
 # by inner product one long vector would make it so great that every answer is right.
@@ -198,13 +199,15 @@ def _rounding(queries: Floats, farthest: Doubles, norm: float, metric: str) -> D
 def _rescored(base: Source, queries: Floats, rows: Rows, metric: str) -> tuple[Rows, Doubles]:
     """Return the rows with distances by the definition in float64, nearest first."""
     distances = np.empty(rows.shape)
-    step = max(1, RESCORED_AT_ONCE // (rows.shape[1] * base.dim))
-    for start in range(0, len(rows), step):
-        block = rows[start : start + step]
+    width = min(rows.shape[1], max(1, RESCORED_AT_ONCE // base.dim))
+    step = max(1, RESCORED_AT_ONCE // (width * base.dim))
+    for start, left in product(range(0, len(rows), step), range(0, rows.shape[1], width)):
+        part = slice(start, start + step), slice(left, left + width)
+        block = rows[part]
         needed, place = np.unique(np.maximum(block, 0), return_inverse=True)
         vectors = base.take(needed).astype(np.float64)[place.reshape(block.shape)]
-        scores = _defined(vectors, queries[start : start + step].astype(np.float64), metric)
-        distances[start : start + step] = np.where(block < 0, np.inf, scores)
+        scores = _defined(vectors, queries[part[0]].astype(np.float64), metric)
+        distances[part] = np.where(block < 0, np.inf, scores)
         base.release(0, base.n)
     return in_order(rows, distances)
 

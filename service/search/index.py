@@ -113,7 +113,7 @@ class Index:
         """Return the k nearest vectors of each query.
 
         queries       (nq, dim), or (dim,) for one, in values that the index's dtype holds
-        k             at most 1000
+        k             at most 10,000
         recall        the share of the true neighbours to find, on average; default as built.
                       1.0 reads every posting
         params        settings in place of the calibrated ones, and of recall

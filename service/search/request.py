@@ -15,7 +15,7 @@ from typing import Any
 
 from longspan.indexer.errors import BadQuery
 
-MAX_K = 1000
+MAX_K = 10_000
 MAX_PROBES = MAX_BEAM = 1_000_000
 MAX_DEPTH = 100 * MAX_K
 MAX_DISTANCE = (2 - 2**-23) * 2.0**127  # of float32

@@ -50,7 +50,7 @@ def test_it_refuses_bad_arguments(files: Path, tmp_path: Path) -> None:
     queries, wide = files / "queries.npy", tmp_path / "wide.npy"
     np.save(wide, np.ones((4, 25), np.float32))
     refused(2, *search, queries, "-k", "0", words="k is 0")
-    refused(2, *search, queries, "-k", "1001", words="1001")
+    refused(2, *search, queries, "-k", "10001", words="10001")
     refused(2, *search, wide, words="25")
     refused(2, *search, tmp_path / "none.npy", words="no such file")
     refused(2, *search, queries, "--recall", "1.5", words="1.5 is not in the range")

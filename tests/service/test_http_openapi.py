@@ -97,7 +97,7 @@ def test_a_search_is_taken_and_answered_as_described(
         (SEARCH, {"vector": []}),
         (SEARCH, {"vector": ["1"]}),
         (SEARCH, {"vector": VECTOR, "k": 0}),
-        (SEARCH, {"vector": VECTOR, "k": 1001}),
+        (SEARCH, {"vector": VECTOR, "k": 10_001}),
         (SEARCH, {"vector": VECTOR, "k": 2.5}),
         (SEARCH, {"vector": VECTOR, "recall": 0}),
         (SEARCH, {"vector": VECTOR, "top_k": 1}),

@@ -54,7 +54,7 @@ def check(answer: httpx.Response, status: int, code: str, words: str = "") -> An
         (ONE, [], "invalid_request", "#"),
         (ONE, {"vector": VECTOR, "top_k": 3}, "invalid_request", "#/top_k"),
         (ONE, {"vector": VECTOR, "k": 0}, "invalid_request", "found 0"),
-        (ONE, {"vector": VECTOR, "k": 1001}, "invalid_request", "found 1001"),
+        (ONE, {"vector": VECTOR, "k": 10_001}, "invalid_request", "found 10001"),
         (ONE, {"vector": VECTOR, "k": "10"}, "invalid_request", "found '10'"),
         (ONE, {"vector": VECTOR, "k": 2.5}, "invalid_request", "found 2.5"),
         (ONE, {"vector": VECTOR, "recall": 0}, "invalid_request", "#/recall"),

@@ -123,7 +123,7 @@ def test_stats_tell_what_was_read(tiny_index: BuildIndex, clustered: Corpus) -> 
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
-@given(k=st.integers(1, 1000), recall=st.floats(0.01, 1.0), probes=st.integers(1, 10_000))
+@given(k=st.integers(1, 10_000), recall=st.floats(0.01, 1.0), probes=st.integers(1, 10_000))
 def test_any_lawful_request_is_answered(
     tiny_index: BuildIndex, clustered: Corpus, k: int, recall: float, probes: int
 ) -> None:
@@ -139,7 +139,8 @@ def test_any_lawful_request_is_answered(
             answer = index.search(queries, k, recall, params=params)
             assert answer.ids.shape == answer.distances.shape == (3, k)
             check_answer(answer.ids, answer.distances, queries, clustered.base, "l2")
-            assert params or (answer.ids >= 0).all(), "the calibrated search is never short of k"
+            full = (answer.ids >= 0).sum(axis=1) == min(k, len(clustered.base))
+            assert params or full.all(), "the calibrated search is never short of k"
 
 
 @pytest.mark.parametrize(
@@ -194,11 +195,11 @@ def test_a_closed_index_says_so(tiny_index: BuildIndex, clustered: Corpus) -> No
         index.search(clustered.queries)
 
 
-@pytest.mark.parametrize("k", [0, -1, 1001])
+@pytest.mark.parametrize("k", [0, -1, 10_001])
 def test_k_out_of_range_is_refused(tiny_index: BuildIndex, k: int) -> None:
     with (
         Index.open(tiny_index()) as index,
-        pytest.raises(BadQuery, match=rf"k is {k}, must be in \[1, 1000\]"),
+        pytest.raises(BadQuery, match=rf"k is {k}, must be in \[1, 10000\]"),
     ):
         index.search(np.zeros(24), k)
 
