@@ -189,7 +189,8 @@ def calibrate(b: Build) -> Need:
     holders = b.stored * (INT + 2 * LONG) + b.queries * NEIGHBOURS * b.copies * HELD
     trials = b.queries * (ranked + max(terms, TRIALS))
     way = WAITING * portions.ASKED
-    unit = (found if b.shape.form.groups else 0) + way * min(b.heads, portions.MOST_RANKED) * (INT + FLOAT)
+    on_the_way = way * min(b.heads, portions.MOST_RANKED) * (INT + FLOAT)
+    unit = on_the_way + (found if b.shape.form.groups else 0)
     return Need(max(holders, trials) + 3 * RECORD * b.heads, unit, -(-b.queries // way))
 
 

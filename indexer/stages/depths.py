@@ -61,9 +61,7 @@ def choose(
         if depth < 2 * tried:
             break
         trials = searching.trials(thresholds, depth)
-        found = [
-            cheapest(trials, *each) for each in zip(asked.ks, asked.columns, strict=True)
-        ]
+        found = [cheapest(trials, *each) for each in zip(asked.ks, asked.columns, strict=True)]
         tried, places = depth, trials[-1].places
         late = float(((depth // 2 <= places) & (places < depth)).mean())
         is_reached = all(row[RECALLS.index(WANTED)] for row in found)

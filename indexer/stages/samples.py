@@ -48,22 +48,27 @@ class Sample:
     @property
     def known(self) -> int:
         """How many neighbours are known, or stood for."""
-        return self.step * self.distances.shape[1]
+        return self.step * int(self.distances.shape[1])
 
     def some(self, which: slice | NDArray[np.bool_]) -> "Sample":
         """Return some of the queries."""
-        each = (self.queries, self.truth, self.distances, self.own)
-        return Sample(*(array[which] for array in each), self.step)
+        return Sample(
+            self.queries[which],
+            self.truth[which],
+            self.distances[which],
+            self.own[which],
+            self.step,
+        )
 
     def and_nearest(self, more: "Sample", distances: NDArray[np.float32]) -> "Sample":
         """Return the queries and more of them, with the distance of each one's nearest alone."""
-        both = zip(
-            (self.queries, self.distances[:, :1], self.own),
-            (more.queries, distances, more.own),
-            strict=True,
+        nearest = np.concatenate([self.distances[:, :1], distances])
+        return Sample(
+            np.concatenate([self.queries, more.queries]),
+            np.full(nearest.shape, -1),
+            nearest,
+            np.concatenate([self.own, more.own]),
         )
-        queries, nearest, own = (np.concatenate(each) for each in both)
-        return Sample(queries, np.full(nearest.shape, -1), nearest, own)
 
     def every(self, step: int) -> "Sample":
         """Return the queries with those neighbours whose number a step divides."""
@@ -92,8 +97,8 @@ class Samples:
     @property
     def groups(self) -> list[tuple[Sample, list[int]]]:
         """The queries that choose, each with the numbers of neighbours that it does so for."""
-        samples = [self.usual, *self.many]
-        return [(each, upto(ks, each.known)) for each, ks in zip(samples, (KS, *MANY), strict=False)]
+        each = zip([self.usual, *self.many], (KS, *MANY), strict=False)
+        return [(sample, upto(ks, sample.known)) for sample, ks in each]
 
     @property
     def ks(self) -> list[int]:
@@ -177,10 +182,8 @@ def samples_of(
     return Samples(usual, many, fresh, unknown, source)
 
 
-def drawn(
-    vectors: Vectors, count: int, seed: int
-) -> tuple[NDArray[Any], NDArray[np.int64], int]:
-    """Return staged vectors as queries, their slots, and how many at the end are more fresh ones."""
+def drawn(vectors: Vectors, count: int, seed: int) -> tuple[NDArray[Any], NDArray[np.int64], int]:
+    """Return staged vectors as queries, their slots, and how many of them are more fresh ones."""
     count = min(count, vectors.n)
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(vectors.n, count, replace=False))

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.errors import NO_HANDLES, NO_ROOM, DamagedIndex, LongspanError
+from longspan.indexer.store import lmdb_tree
 from longspan.indexer.store.whole import naming
 
 PAGE = 4096
 HEADER = 16  # of an overflow page in engine 0.9
 BATCH = 64 << 20  # bytes of postings a transaction: its dirty pages stay in memory
 
-LOCATE = 8192  # values whose pages are touched before the file is opened afresh
 ENGINE = 0  # py-lmdb 3 carries two engines; 0 is LMDB 0.9, data format 1
 
 # The directory: one record a posting, in key order. `checksum` is the CRC-32 of the whole value.
@@ -136,19 +136,15 @@ def reading(path: Path) -> Iterator[lmdb.Transaction]:
 def locate(path: Path, first: int, last: int) -> NDArray[np.uint64]:
     """Return where each value of the heads [first, last) starts in the file.
 
-    An address less the address of the map; the file is opened afresh every so often, because
-    LMDB touches each value's pages and they would all count as resident.
+    DamagedIndex when there is no value of one.
     """
-    offsets = np.empty(last - first, np.uint64)
-    for start in range(first, last, LOCATE):
-        with reading(path) as txn:
-            stop = min(start + LOCATE, last)
-            one = get(txn, first)
-            base = address(one) - file_offset(one)
-            offsets[start - first : stop - first] = [
-                address(get(txn, head)) - base for head in range(start, stop)
-            ]
-    return offsets
+    found = np.zeros(last - first, np.uint64)
+    for keys, starts in lmdb_tree.offsets(path):
+        known = (first <= keys) & (keys < last)
+        found[keys[known] - first] = starts[known]
+    if not found.all():
+        raise DamagedIndex(f"{path}: posting {first + int(found.argmin())} is missing")
+    return found
 
 
 def get(txn: lmdb.Transaction, head: int) -> memoryview:
@@ -157,19 +153,3 @@ def get(txn: lmdb.Transaction, head: int) -> memoryview:
     if value is None:
         raise DamagedIndex(f"posting {head} is missing")
     return memoryview(value)
-
-
-def file_offset(value: memoryview) -> int:
-    """Return where a mapped value starts in its file, by the kernel's list of mappings."""
-    at = address(value)
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        span, _, offset, _ = line.split(maxsplit=3)
-        start, stop = (int(end, 16) for end in span.split("-"))
-        if start <= at < stop:
-            return at - start + int(offset, 16)
-    raise LongspanError(f"address {at:x} is not mapped; please report")
-
-
-def address(value: memoryview) -> int:
-    """Return the address of a mapped value."""
-    return int(np.frombuffer(value, np.uint8).__array_interface__["data"][0])

@@ -106,7 +106,7 @@ def test_a_build_keeps_to_its_memory_with_an_input_three_times_as_large(
         "--codec",
         "raw",
         "--heads",
-        "1000",
+        "4000",
         "--max-copies",
         "1",
     ]
