@@ -18,7 +18,7 @@ from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.planning.portions import ASKED
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages.samples import Sample, Samples
-from longspan.indexer.store.calibration import READ_ALL, RECALLS, TARGETS, Setting, Table
+from longspan.indexer.store.calibration import ALLOWED, READ_ALL, RECALLS, TARGETS, Setting, Table
 from longspan.indexer.store.heads import beams
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.tools.truth import recall
@@ -39,8 +39,8 @@ class Judgement:
     tenth: float
 
     def reaches(self, target: float) -> bool:
-        """Whether a recall is measured, or as much as may be it."""
-        return self.recall + self.error >= target
+        """Whether a recall is measured, or so nearly that chance explains it."""
+        return self.recall + min(self.error, ALLOWED) >= target
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from math import ceil, exp, log
 from typing import Any, NamedTuple, Self
 
+from longspan.indexer.store.nearness import Nearness
+
 RECALLS = (
     0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.875, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99,
     0.995, 0.999,
@@ -100,6 +102,7 @@ class Calibration:
     ks, recalls      the axes, ascending
     tiers            a table for each tier
     targets          the recalls that were measured with other queries, ascending
+    nearness         of the queries; of none in an older index
     """
 
     queries: int
@@ -108,11 +111,13 @@ class Calibration:
     recalls: list[float]
     tiers: list[Table]
     targets: list[float] = field(default_factory=list)
+    nearness: Nearness = field(default_factory=Nearness)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Return the calibration that as_dict() gave."""
-        return cls(**{**data, "tiers": [Table(**table) for table in data["tiers"]]})
+        tiers = [Table(**table) for table in data["tiers"]]
+        return cls(**{**data, "tiers": tiers, "nearness": Nearness(**data.get("nearness", {}))})
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON types."""

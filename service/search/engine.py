@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from longspan.indexer.store.nearness import of_unit_length
 from longspan.service.search.answer import Found, SearchStats
 from longspan.service.search.opened import Effort, Opened, effort_of
 from longspan.service.search.request import SearchRequest
 
+NEARLY_ALL = 0.9
 SCRATCH = 16 << 20  # bytes that the queries of one native call and their ranked heads may take
 
 
@@ -68,12 +70,21 @@ def search(opened: Opened, queries: NDArray[Any], request: SearchRequest, recall
         for part in slices(queries, effort.ranked):
             done = search_some(opened, queries[part], effort, slots.part(part))
             cost = done if len(queries) == part.stop - part.start else cost.plus(done)
+    if is_calibrated(request, recall) and len(queries):
+        nearest = of_unit_length(slots.distances[:, 0], queries, opened.manifest.metric)
+        opened.watch.note(nearest)
     if request.max_distance is not None:
         far = slots.distances > np.float32(request.max_distance)
         slots.ids[far], slots.distances[far] = -1, np.inf
     stats = stats_of(cost, len(queries), recall, perf_counter() - start)
     limit = effort and effort.limit
     return Found(slots.ids, slots.distances, slots.rows, stats, recall_limit=limit)
+
+
+def is_calibrated(request: SearchRequest, recall: float) -> bool:
+    """Return whether a search finds nearly all of the nearest vectors: nothing narrows it."""
+    narrowed = (request.probes, request.beam, request.depth) != (None, None, None)
+    return recall >= NEARLY_ALL and not narrowed
 
 
 def work_of(opened: Opened, request: SearchRequest, recall: float) -> float:

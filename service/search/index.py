@@ -27,6 +27,7 @@ from longspan.service.search.explain import Explanation, explain
 from longspan.service.search.memory import Budget
 from longspan.service.search.opened import Opened, is_coded, open_files
 from longspan.service.search.request import EXPLAIN, PAYLOAD, SearchParams, SearchRequest, asked
+from longspan.service.search.watch import Kind
 
 RESIDENT = (*store_heads.FILES, DIRECTORY)  # read whole at opening, into the page cache
 FILES = (*RESIDENT, IDS)
@@ -186,6 +187,11 @@ class Index:
     def resident(self) -> str:
         """What is in memory of the index."""
         return NAMES[self.tier]
+
+    @property
+    def kind(self) -> Kind:
+        """Whether the queries so far are of the kind that the index was calibrated with."""
+        return self._held().watch.kind
 
     def check_include(self, include: Collection[str]) -> None:
         """Raise BadQuery unless this index has what a search is to include."""

@@ -21,6 +21,7 @@ from longspan.indexer.store.space import HeadSpace
 from longspan.indexer.store.tiers import CODES
 from longspan.service.search import memory
 from longspan.service.search.request import SearchRequest
+from longspan.service.search.watch import Watch
 
 SETTLED = 256  # requests whose effort is kept: finding it takes 10 us
 
@@ -62,6 +63,7 @@ class Opened:
     law      of pruning, at the tier
     effort   (k, recall, probes, beam, depth) -> what is done for each query
     payload  None when the index has none
+    watch    on the kind of the queries
     files    that all else is mapped from
     damaged  what searches found not to have its checksum, in sets that grow
     """
@@ -77,6 +79,7 @@ class Opened:
     searcher: Searcher
     payload: Payload | None
     effort: Callable[..., Effort]
+    watch: Watch
     files: Files
     damaged: tuple[set[str], ...]
 
@@ -116,6 +119,7 @@ def open_files(
         searcher=parts.searcher(postings, law, files),
         payload=Payload(path, manifest.n) if payload.is_in(manifest) else None,
         effort=lru_cache(SETTLED)(partial(effort, calibration, tier, heads.levels, manifest.n)),
+        watch=Watch(path, calibration.nearness),
         files=files,
         damaged=(postings.checks.damaged, ids.checks.damaged),
     )

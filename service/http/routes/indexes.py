@@ -16,6 +16,7 @@ from longspan.service.http.wire.schemas import (
     IndexSummary,
     Limits,
     Memory,
+    QueryKind,
     TierCost,
 )
 from longspan.service.search.index import Index
@@ -53,6 +54,7 @@ def _details(name: str, index: Index, most: limits.Limits) -> IndexDetails:
         format=manifest.format,
         built_by=manifest.longspan,
         limits=_limits(most),
+        queries=QueryKind(**index.kind._asdict()),
         damaged=index.damaged,
     )
 

@@ -134,6 +134,19 @@ class Memory(BaseModel):
     tiers: list[TierCost]
 
 
+class QueryKind(BaseModel):
+    """Whether the queries of this process so far are like those of the calibration."""
+
+    queries: int = Field(description="so many are known; old ones count ever less")
+    farther: float = Field(
+        description="share of them that is farther from the vectors than the calibration's queries"
+    )
+    is_another: bool = Field(
+        description="whether that are so many that the recall may be another than is asked for; "
+        "`longspan calibrate` with such queries mends it"
+    )
+
+
 class IndexDetails(BaseModel):
     """An open index: what it holds, and what may be asked of it."""
 
@@ -153,6 +166,7 @@ class IndexDetails(BaseModel):
     format: int = Field(description="version of the index's format")
     built_by: str = Field(description="version of longspan that built it")
     limits: Limits
+    queries: QueryKind
     damaged: list[str] = Field(
         description="what searches found not to have its checksum; they got an error, not an answer"
     )
