@@ -12,6 +12,7 @@ from longspan.indexer.errors import BadConfig
 
 METRICS = ("l2", "ip", "cosine")
 CODECS = ("auto", "raw", "pq", "rabitq")
+RECALL_OF = MEAN, DECILE = "mean", "decile"
 EXECUTORS = LOCAL, RAY = "local", "ray"
 
 
@@ -50,6 +51,9 @@ class BuildConfig:
         0.6, 0.0, 10.0, "drop a copy when a kept head is nearer to its head than this times itself"
     )
     recall: float = knob(0.95, 0.01, 1.0, "recall that a search aims for when it names none")
+    recall_of: str = choice(
+        MEAN, RECALL_OF, "who has the recall that is asked for: the mean query, or nine in ten"
+    )
     calibration: int = knob(1000, 10, 10_000, "vectors of the base used as calibration queries")
     seed: int = knob(1, 0, 2**32 - 1, "seed of every random choice")
 

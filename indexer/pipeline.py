@@ -209,4 +209,5 @@ def calibrated(stages: Stages, given: Vectors | None) -> Calibration:
             partial(holders_of, job),
             pool,
             progress,
+            job.config.recall_of,
         )

@@ -7,12 +7,18 @@ import click
 from longspan.indexer.commands import flags
 from longspan.indexer.commands.console import emit_made
 from longspan.indexer.commands.info import describe
+from longspan.indexer.config import RECALL_OF
 
 
 @click.command()
 @click.argument("index", type=flags.PATH)
 @click.argument("output", metavar="OUT", type=flags.PATH)
 @click.option("--queries", type=flags.SOURCE, required=True, help="Queries as users ask them.")
+@click.option(
+    "--recall-of",
+    type=click.Choice(RECALL_OF),
+    help="Who has the recall that is asked for: the mean query, or nine in ten; default: as INDEX.",
+)
 @flags.threads
 @flags.tmp
 @flags.as_json
@@ -20,6 +26,7 @@ def calibrate(
     index: Path,
     output: Path,
     queries: str,
+    recall_of: str | None,
     threads: int | None,
     tmp: Path | None,
     as_json: bool,
@@ -35,5 +42,13 @@ def calibrate(
     from longspan.indexer.running.progress import Terminal
     from longspan.indexer.tools.recalibrate import recalibrate
 
-    made = recalibrate(index, output, queries, threads=threads, tmp=tmp, progress=Terminal())
+    made = recalibrate(
+        index,
+        output,
+        queries,
+        recall_of=recall_of,
+        threads=threads,
+        tmp=tmp,
+        progress=Terminal(),
+    )
     emit_made(made.as_dict(), describe(output, made), as_json)

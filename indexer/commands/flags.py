@@ -138,10 +138,11 @@ def several(item: "click.ParamType[Any]") -> Callable[[str], list[Any]]:
 def dials(verb: Verb) -> Verb:
     """Add a flag for each dial of BuildConfig; one that is not given arrives as None."""
     for spec in reversed(fields(BuildConfig)):
+        flag = f"--{spec.name.replace('_', '-')}"
         if "among" in spec.metadata:
             text = sentence(spec.metadata["help"])
             verb = click.option(
-                f"--{spec.name}", type=click.Choice(spec.metadata["among"]),
+                flag, spec.name, type=click.Choice(spec.metadata["among"]),
                 help=f"{text} [default {spec.default}]",
             )(verb)  # fmt: skip
             continue
@@ -149,7 +150,7 @@ def dials(verb: Verb) -> Verb:
         default = "" if spec.default is None else f"; default {spec.default:,}"
         text = spec.metadata["help"]
         verb = click.option(
-            f"--{spec.name.replace('_', '-')}", spec.name, type=value_type(spec.type),
+            flag, spec.name, type=value_type(spec.type),
             help=f"{sentence(text)} [{low} to {high}{default}]",
         )(verb)  # fmt: skip
     return verb

@@ -7,6 +7,7 @@ import click
 
 from longspan.indexer.commands import flags
 from longspan.indexer.commands.console import aligned, emit
+from longspan.indexer.config import DECILE
 from longspan.indexer.sizes import show_size
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def recall_lines(manifest: "Manifest") -> dict[str, str]:
             f"k {one.k}: {one.recall:.3f} for {one.target}" for one in tier.measured if one.is_short
         ]
         if ten:
-            lines[f"recall {number}"] = f"of 10: {', '.join(ten)}, with {tier.resident}"
+            asked = ", of nine queries in ten" if manifest.recall_of == DECILE else ""
+            lines[f"recall {number}"] = f"of 10{asked}: {', '.join(ten)}, with {tier.resident}"
         if short:
             lines[f"short {number}"] = f"less is found than is asked for: {', '.join(short)}"
     return lines

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import prune
+from longspan.indexer.config import MEAN
 from longspan.indexer.planning.portions import MOST_RANKED, RANKED
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.running.workers import Workers
@@ -47,10 +48,12 @@ def calibrate(
     holders_of: Callable[[NDArray[np.int64]], HeadIds],
     pool: Workers,
     progress: Progress,
+    recall_of: str = MEAN,
 ) -> Calibration:
     """Return the calibration of an index from its parts.
 
     holders_of  gives the heads that rows are stored under, (..., copies), the nearest first
+    recall_of   who is to have a recall, as BuildConfig has it
     """
     tiers = 1 if parts.codec is None else 1 + TIERS
     groups = samples.groups
@@ -77,7 +80,7 @@ def calibrate(
                     for one, each in zip(searching, promised, strict=True)
                 ]
             rows = list(chain.from_iterable(found))
-            asking = judge.Asking(parts, tier, law, pool)
+            asking = judge.Asking(parts, tier, law, pool, recall_of)
             if tier == 0:
                 samples = judge.looked_up(asking, rows, samples)
             tables.append(judge.judged(asking, rows, samples))

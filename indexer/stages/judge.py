@@ -9,12 +9,13 @@ says what it gives, and where that is less than was asked for.
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from math import ceil, log
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext.search import Searcher, SearchPlan
+from longspan.indexer.config import MEAN
 from longspan.indexer.planning.portions import ASKED
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages.samples import Sample, Samples
@@ -32,11 +33,28 @@ SMALL = 64 << 20  # bytes of vectors that a search may score all of, where nothi
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The recall of some settings: its mean over queries, its standard error, its worst tenth."""
+    """The recall of some settings: its mean over queries, its standard error, its worst tenth.
+
+    Or, in place of the mean, the recall that nine queries in ten have, and its standard error.
+    """
 
     recall: float
     error: float
     tenth: float
+
+    @classmethod
+    def of(cls, shares: NDArray[np.float64], recall_of: str) -> Self:
+        """Return the judgement of what each query found, (nq,), in the mean or by nine in ten."""
+        nq, ordered = len(shares), np.sort(shares)
+        tenth = float(ordered[: max(1, nq // 10)].mean())
+        if recall_of == MEAN:
+            return cls(float(shares.mean()), float(shares.std() / np.sqrt(nq)), tenth)
+        # The quantile's own error: how far the ranks go that it may as well have had.
+        spread = ceil(np.sqrt(0.1 * 0.9 * nq))
+        low, middle, high = (
+            ordered[min(max(nq // 10 + step, 0), nq - 1)] for step in (-spread, 0, spread)
+        )
+        return cls(float(middle), float(high - low) / 2, tenth)
 
     def reaches(self, target: float) -> bool:
         """Whether a recall is measured, or so nearly that chance explains it."""
@@ -45,12 +63,13 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Asking:
-    """One tier of an index, as it is searched."""
+    """One tier of an index, as it is searched, and whom the recall is asked of."""
 
     parts: Parts
     tier: int
     law: NDArray[np.float32]
     pool: Workers
+    recall_of: str = MEAN
 
     def judge(self, setting: Setting, k: int, sample: Sample) -> Judgement:
         """Return what a setting gives the queries of a sample."""
@@ -58,9 +77,7 @@ class Asking:
             return Judgement(1.0, 0.0, 1.0)
         true = np.repeat(sample.distances, sample.step, axis=1)
         shares = recall(self.distances(setting, k, sample), true, k)
-        tenth = np.sort(shares)[: max(1, len(shares) // 10)]
-        error = shares.std() / np.sqrt(len(shares))
-        return Judgement(float(shares.mean()), float(error), float(tenth.mean()))
+        return Judgement.of(shares, self.recall_of)
 
     @cached_property
     def searcher(self) -> Searcher:
@@ -133,7 +150,7 @@ def looked_up(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Sa
     widest = rows[0][-1]
     wanted = len(more.own) and len(fresh.own) < HITS
     for setting in [widest, *wider(asking.parts, widest)] if wanted else []:
-        if asking.judge(setting, 1, fresh).recall >= SURE:
+        if replace(asking, recall_of=MEAN).judge(setting, 1, fresh).recall >= SURE:
             found = asking.distances(setting, 1, more)
             return replace(samples, more=fresh.and_nearest(more, found))
     return samples

@@ -39,7 +39,7 @@ class Measured:
     """What queries that chose nothing got, searched as a user searches.
 
     k, target  what was asked for
-    recall     of k neighbours, the mean over the queries
+    recall     of k neighbours: the mean over the queries, or what nine in ten of them got
     error      its standard error
     tenth      recall of the tenth of the queries that fared worst
     """

@@ -57,6 +57,11 @@ class Manifest:
         """Bytes of all files but the manifest."""
         return sum(int(file["bytes"]) for file in self.files.values())
 
+    @property
+    def recall_of(self) -> str:
+        """Who has the recall that is asked for: the mean query, as once always, or nine in ten."""
+        return str(self.config.get("recall_of", "mean"))
+
     @classmethod
     def read(cls, directory: Path | str) -> Self:
         """Return the manifest of an index.

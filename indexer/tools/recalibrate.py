@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from longspan.indexer.config import RECALL_OF, check_among
 from longspan.indexer.inputs import open_queries
 from longspan.indexer.reader.copies import beside
 from longspan.indexer.running.progress import SILENT, Progress
@@ -42,13 +43,15 @@ def recalibrate(
     output: Path,
     queries: str | Path,
     *,
+    recall_of: str | None = None,
     threads: int | None = None,
     tmp: Path | None = None,
     progress: Progress = SILENT,
 ) -> Manifest:
     """Write an index of the same vectors at output, calibrated with a file of queries.
 
-    tmp  folder for a copy of queries that cannot be mapped; default: beside the output
+    recall_of  who is to have a recall, as BuildConfig has it; default: as the index has it
+    tmp        folder for a copy of queries that cannot be mapped; default: beside the output
     BadFile when the queries do not fit the index, before anything is written; DamagedIndex when
     files of it are not as they were published; IndexExists when there is something at output.
     """
@@ -56,6 +59,8 @@ def recalibrate(
     stored = open_stored(index)
     manifest = stored.manifest
     space = HeadSpace(manifest.metric, manifest.dtype, manifest.dim, manifest.radius)
+    recall_of = recall_of or manifest.recall_of
+    check_among("recall_of", recall_of, RECALL_OF)
     given = open_queries(queries, stored, space, tmp or beside(output))
     with workers(threads) as pool, publish.beside(output, MARK, (DRAFT,)) as place:
         asked, own = taken(given)
@@ -64,12 +69,14 @@ def recalibrate(
         )
         draft = place / DRAFT
         draft.mkdir()
+        calibration = calibrated(stored, space, samples, recall_of, pool, progress)
         made = replace(
             manifest,
+            config={**manifest.config, "recall_of": recall_of},
             longspan=version("longspan"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             name=output.name,
-            calibration=calibrated(stored, space, samples, pool, progress).as_dict(),
+            calibration=calibration.as_dict(),
         )
         for name in manifest.files:
             link(index / name, draft / name)
@@ -79,7 +86,12 @@ def recalibrate(
 
 
 def calibrated(
-    stored: Stored, space: HeadSpace, samples: Samples, pool: Workers, progress: Progress
+    stored: Stored,
+    space: HeadSpace,
+    samples: Samples,
+    recall_of: str,
+    pool: Workers,
+    progress: Progress,
 ) -> Calibration:
     """Return the calibration of an index by some samples."""
     path, manifest = stored.path, stored.manifest
@@ -92,6 +104,7 @@ def calibrated(
         lambda rows: holders_in(postings_of(stored), rows, copies),
         pool,
         progress,
+        recall_of,
     )
 
 

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longspan.indexer.config import DECILE, MEAN
 from longspan.indexer.stages import judge
 from longspan.indexer.stages.judge import Judgement
 from longspan.indexer.store.calibration import READ_ALL, RECALLS, TARGETS, Calibration, Setting
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.tiers import sizes
+from longspan.indexer.tools.truth import recall
 from longspan.service import Index
 from tests.builds import built_index
 
@@ -85,6 +87,51 @@ def test_an_index_says_what_was_measured(index: Path) -> None:
             assert 0 <= one.tenth <= one.recall <= 1
             assert one.recall + one.error >= one.target
             assert not one.is_short
+
+
+SHARES = st.lists(st.sampled_from([0.0, 0.5, 0.9, 1.0]), min_size=1, max_size=300)
+
+
+@given(shares=SHARES)
+def test_a_decile_is_what_nine_queries_in_ten_have_at_least(shares: list[float]) -> None:
+    found = Judgement.of(np.array(shares), DECILE)
+    having = sum(share >= found.recall for share in shares)
+    assert having >= 0.9 * len(shares)
+    more = [share for share in set(shares) if share > found.recall]
+    if more:  # nobody could say more
+        assert sum(share >= min(more) for share in shares) < 0.9 * len(shares) + 1
+    assert found.error >= 0
+
+
+@given(shares=SHARES)
+def test_a_mean_is_that_of_all_queries(shares: list[float]) -> None:
+    found = Judgement.of(np.array(shares), MEAN)
+    assert found.recall == pytest.approx(np.mean(shares))
+    assert found.error == pytest.approx(np.std(shares) / len(shares) ** 0.5)
+    assert found.tenth <= found.recall + 1e-9
+
+
+@pytest.fixture(scope="module")
+def fair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray[Any, Any]]:
+    """An index that was asked for nine queries in ten, of a tight and of a wide part; queries."""
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(6_400, 24)) * np.where(rng.random((6_400, 1)) < 0.7, 0.1, 1)
+    base, queries = np.split(rows.astype(np.float32), [6_000])
+    folder = tmp_path_factory.mktemp("fair")
+    return built_index(folder, base, codec="pq", calibration=700, recall_of=DECILE), queries
+
+
+@pytest.mark.parametrize("tier", [0, 1, 2])
+@pytest.mark.parametrize("target", TARGETS)
+def test_nine_queries_in_ten_have_the_recall_where_that_was_asked_for(
+    fair: tuple[Path, np.ndarray[Any, Any]], tier: int, target: float
+) -> None:
+    index, queries = fair
+    with Index.open(index, sizes(Manifest.read(index))[tier]) as opened:
+        true = opened.search(queries, 10, 1.0).distances
+        found = opened.search(queries, 10, target).distances
+    have = (recall(found, true, 10) >= target).mean()
+    assert have >= 0.9 - 3 * (0.09 / len(queries)) ** 0.5 - 3 * (0.09 / 200) ** 0.5
 
 
 class Scripted:

@@ -53,6 +53,7 @@ def _details(name: str, index: Index, most: limits.Limits) -> IndexDetails:
         created=manifest.created,
         format=manifest.format,
         built_by=manifest.longspan,
+        recall_of=manifest.recall_of,
         limits=_limits(most),
         queries=QueryKind(**index.kind._asdict()),
         damaged=index.damaged,

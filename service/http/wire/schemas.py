@@ -110,7 +110,7 @@ class MeasuredRecall(BaseModel):
 
     k: int
     target: float = Field(description="the recall asked for")
-    recall: float = Field(description="found on average, by queries that did not choose how")
+    recall: float = Field(description="found by queries that did not choose how: see recall_of")
     error: float = Field(description="standard error of it")
     tenth: float = Field(description="found by the tenth of the queries that fared worst")
 
@@ -165,6 +165,9 @@ class IndexDetails(BaseModel):
     created: str
     format: int = Field(description="version of the index's format")
     built_by: str = Field(description="version of longspan that built it")
+    recall_of: str = Field(
+        description="who has the recall asked for: the `mean` query, or nine in ten (`decile`)"
+    )
     limits: Limits
     queries: QueryKind
     damaged: list[str] = Field(
