@@ -56,9 +56,12 @@ class Judgement:
         )
         return cls(float(middle), float(high - low) / 2, tenth)
 
-    def reaches(self, target: float) -> bool:
-        """Whether a recall is measured, or so nearly that chance explains it."""
-        return self.recall + min(self.error, ALLOWED) >= target
+    def reaches(self, target: float, k: int) -> bool:
+        """Whether a recall is measured, or so nearly that chance explains it.
+
+        Of one neighbour chance would explain too much: what chose its settings knew little, too.
+        """
+        return self.recall + (min(self.error, ALLOWED) if k > 1 else 0.0) >= target
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def raised(
     found, at = [], 0
     for target in TARGETS:
         at = max(at, RECALLS.index(target))
-        while not judge(options[at]).reaches(target) and at < len(options) - 1:
+        while not judge(options[at]).reaches(target, k) and at < len(options) - 1:
             at += 1
         steps = at - RECALLS.index(target)
         upto = RECALLS.index(target) + 1 if target < TARGETS[-1] else len(RECALLS)
