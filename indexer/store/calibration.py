@@ -8,7 +8,7 @@ exact distance.
 
 from bisect import bisect_left, bisect_right
 from dataclasses import asdict, dataclass, field
-from math import ceil, exp, log
+from math import ceil, log
 from typing import Any, NamedTuple, Self
 
 from longspan.indexer.store.nearness import Nearness
@@ -20,7 +20,7 @@ RECALLS = (
 
 TARGETS = (0.9, 0.95, 0.99)  # the recalls that are measured
 ALLOWED = 0.005  # of recall, that what was measured may lack
-ROUNDING = 1e-6  # of a depth that went by its logarithm
+ROUNDING = 1e-6  # of a depth that was divided
 READ_ALL = -3.4028234663852886e38  # a threshold that every posting promises: the least float32
 
 
@@ -151,33 +151,60 @@ class Calibration:
     def plan(self, tier: int, k: int, recall: float) -> Plan:
         """Return the settings for k and recall, between the calibrated ones.
 
-        Linear in log k, the depth in proportion; beyond the last k the slope of the last two goes
-        on. Raw postings are linear in recall; with codes two settings work together, so the next
-        calibrated recall is taken. A recall above the last one takes its settings.
+        Linear in log k; beyond the last k the slope of the last two goes on. Raw postings are
+        linear in recall; with codes two settings work together, so the next calibrated recall is
+        taken. A recall above the last one takes its settings.
         """
         table = self.tiers[tier]
+        rows, part = self._around(k)
         ranked, threshold = (
-            self._at(table, values, k, recall) for values in (table.ranked, table.threshold)
+            mean(self._values(table, values, rows, recall), part)
+            for values in (table.ranked, table.threshold)
         )
-        depth = 0
-        if is_coded(table):
-            logs = [[log(each) for each in row] for row in table.depth]
-            depth = ceil(exp(self._at(table, logs, k, recall)) - ROUNDING)
-        return Plan(max(1, round(ranked)), threshold, max(depth, k) if depth else 0)
+        return Plan(max(1, round(ranked)), threshold, self._depth(table, k, recall))
+
+    def _depth(self, table: Table, k: int, recall: float) -> int:
+        """Return the candidates for k: no more to a neighbour than at the k's around it.
+
+        Nor more than on the line between those, in log k, which of three neighbours is less.
+        """
+        if not is_coded(table):
+            return 0
+        rows, part = self._around(k)
+        depths = self._values(table, table.depth, rows, recall)
+        most = max(depth * k / self.ks[row] for depth, row in zip(depths, rows, strict=True))
+        if part <= 1:
+            most = min(most, mean(depths, part))
+        return max(k, ceil(most - ROUNDING))
 
     def reads(self, tier: int, k: int, recall: float) -> tuple[float, float]:
         """Return the mean postings and pages that the plan for k and recall reads."""
         table = self.tiers[tier]
-        return self._at(table, table.postings, k, recall), self._at(table, table.pages, k, recall)
+        rows, part = self._around(k)
+        postings, pages = (
+            mean(self._values(table, values, rows, recall), part)
+            for values in (table.postings, table.pages)
+        )
+        return postings, pages
 
-    def _at(self, table: Table, values: list[list[Any]], k: int, recall: float) -> float:
+    def _around(self, k: int) -> tuple[tuple[int, int], float]:
+        """Return the rows of the calibrated k's around k, and how far it is from the first."""
         low, part = place([log(known) for known in self.ks], log(k))
-        part = min(part, 4.0)
-        rows = (low, min(low + 1, len(self.ks) - 1))
+        return (low, min(low + 1, len(self.ks) - 1)), min(part, 4.0)
+
+    def _values(
+        self, table: Table, values: list[list[Any]], rows: tuple[int, int], recall: float
+    ) -> tuple[float, float]:
+        """Return the values of two rows for a recall."""
         if is_coded(table):
             recall = self.recalls[min(bisect_left(self.recalls, recall), len(self.recalls) - 1)]
         first, last = (between(self.recalls, values[row], recall) for row in rows)
-        return (1 - part) * first + part * last
+        return first, last
+
+
+def mean(ends: tuple[float, float], part: float) -> float:
+    """Return the value so far from the first of two ends."""
+    return (1 - part) * ends[0] + part * ends[1]
 
 
 def is_coded(table: Table) -> bool:
