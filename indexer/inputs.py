@@ -1,7 +1,7 @@
 """The inputs of a build: opened, and checked before anything is written."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from longspan.indexer.reader.ids import read_ids
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE, HeadSpace
 
+NORMS = 4096  # vectors whose norms say how uneven those of all are
 CHECK = 1 << 18  # values looked at together before anything is built: they stay in cache
 
 
@@ -97,7 +98,18 @@ def space_of(vectors: Vectors, metric: str) -> HeadSpace:
                 row = start + int(np.argmin(norms))
                 raise BadFile(f"{vectors.path}: row {row} is zero or nearly, which has no cosine")
             vectors.release(start, stop)
-    return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
+    space = HeadSpace(metric, vectors.dtype_name, vectors.dim)
+    if metric == "ip":
+        return replace(space, radius=radius, unevenness=unevenness_of(vectors))
+    return space
+
+
+def unevenness_of(vectors: Vectors) -> float:
+    """Return how uneven the norms of vectors are, as HeadSpace has it, by a sample."""
+    rows = np.linspace(0, vectors.n - 1, min(vectors.n, NORMS)).astype(np.int64)
+    norms = np.linalg.norm(vectors.gather(rows).astype(np.float64), axis=1)
+    known = norms[norms > 0]
+    return float(np.log(known).std()) if len(known) else 0.0
 
 
 def open_queries(path: str | Path, vectors: Source, space: HeadSpace, tmp: Path) -> Vectors:

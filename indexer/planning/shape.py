@@ -10,6 +10,7 @@ from longspan.indexer.planning.form import Form, form_of
 from longspan.indexer.store.space import DTYPES, HeadSpace
 
 MANY_DIMS = 256  # from here on rabitq
+UNEVEN = 0.25  # norms: recommender factors are from .5 on, clouds and unit vectors below .1
 FEW_VECTORS, FEW_DIMS = 5000, 16  # below either, codes are not worth their training
 FAN = 32  # children a node aims for: a scan of 32 x 128 bytes is long enough to stream
 PART = 32 << 20  # values of the vectors of a part, on average at most: 128 MiB of floats,
@@ -66,21 +67,26 @@ class Shape:
 
 def shape_of(n: int, space: HeadSpace, config: BuildConfig) -> Shape:
     """Return what a build with these dials makes; BadConfig when a posting holds no vector."""
-    kind, reason = kind_of(config.codec, n, space.dim)
+    kind, reason = kind_of(config.codec, n, space.dim, space.unevenness)
     form = form_of(space.dim, DTYPES[space.dtype].itemsize, space.metric, kind)
     chosen = dials.choose(n, form, config)
     parts = parts_of(n, space.width, chosen.heads)
     return Shape(n, space, config, form, chosen, kind, reason, parts)
 
 
-def kind_of(codec: str, n: int, dim: int) -> tuple[str, str]:
-    """Return the kind of codec for n vectors of some dim, and why, when asked for "auto"."""
+def kind_of(codec: str, n: int, dim: int, unevenness: float = 0.0) -> tuple[str, str]:
+    """Return the kind of codec for n vectors of some dim, and why, when asked for "auto".
+
+    unevenness  of their norms, as HeadSpace has it
+    """
     if codec != "auto":
         return codec, "as asked"
     if n < FEW_VECTORS or dim < FEW_DIMS:
         return "raw", f"{n:,} vectors of {dim} dims are too few for codes"
     if dim >= MANY_DIMS:
         return "rabitq", f"{dim} dims, from {MANY_DIMS} on a bit each is best"
+    if unevenness >= UNEVEN:
+        return "rabitq", "norms are uneven: trained points would serve the longest vectors alone"
     return "pq", f"{dim} dims, below {MANY_DIMS} trained points are best"
 
 

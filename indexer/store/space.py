@@ -42,12 +42,15 @@ class HeadSpace:
 
     metric, dtype, dim  of the index
     radius              greatest norm of the base, for ip only
+    unevenness          of the norms, for ip only: standard deviation of their logarithms in a
+                        sample; 0 where nobody looked, for a build alone wants it
     """
 
     metric: str
     dtype: str
     dim: int
     radius: float = 0.0
+    unevenness: float = 0.0
 
     @property
     def width(self) -> int:

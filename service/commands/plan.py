@@ -93,10 +93,13 @@ def shape_said(
 
 def shape_read(source: str, metric: str, config: "BuildConfig", tmp: Path | None) -> "Shape":
     """Return the shape of the vectors of an input."""
+    from longspan.indexer.inputs import unevenness_of
     from longspan.indexer.planning.shape import shape_of
     from longspan.indexer.reader import open_vectors
     from longspan.indexer.running.progress import Terminal
     from longspan.indexer.store.space import HeadSpace
 
     vectors = open_vectors(source, tmp, Terminal())
-    return shape_of(vectors.n, HeadSpace(metric, vectors.dtype_name, vectors.dim), config)
+    unevenness = unevenness_of(vectors) if metric == "ip" else 0.0
+    space = HeadSpace(metric, vectors.dtype_name, vectors.dim, unevenness=unevenness)
+    return shape_of(vectors.n, space, config)

@@ -33,6 +33,19 @@ def test_the_plan_of_an_input_is_that_of_the_build(tmp_path: Path) -> None:
     assert f"plan: {said['heads']:,} postings, pq; at most" in built.stderr
 
 
+def test_a_plan_sees_norms_that_are_uneven_as_the_build_does(tmp_path: Path) -> None:
+    base, rng = tmp_path / "base.npy", np.random.default_rng(1)
+    rows = rng.normal(size=(6_000, 16)) * rng.lognormal(0, 0.5, (6_000, 1))
+    rows[5] = 0  # has no logarithm
+    np.save(base, rows.astype(np.float32))
+    assert planned(base)["codec"]["kind"] == "pq"
+    said = planned(base, "--metric", "ip")["codec"]
+    assert said["kind"] == "rabitq"
+    assert "uneven" in said["reason"]
+    succeeds("build", base, tmp_path / "index", "--metric", "ip", "--calibration", "20")
+    assert Manifest.read(tmp_path / "index").codec["kind"] == "rabitq"
+
+
 def test_a_billion_vectors_can_be_planned_without_any() -> None:
     many = ("--n", "1e9", "--dim", "128", "--dtype", "u8")
     said = planned(*many, "--machine", "vcpus=32,iops=1e6,disk=1TiB,speed=2")

@@ -94,4 +94,6 @@ def test_the_choice_says_why() -> None:
     assert kind_of("auto", 10**6, 256)[0] == "rabitq"
     assert kind_of("auto", 100, 256)[0] == "raw"
     assert kind_of("auto", 10**6, 8)[0] == "raw"
+    assert kind_of("auto", 10**6, 128, 0.1)[0] == "pq"
+    assert kind_of("auto", 10**6, 128, 0.5)[0] == "rabitq"
     assert kind_of("pq", 100, 8) == ("pq", "as asked")
