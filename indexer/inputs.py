@@ -15,10 +15,10 @@ from longspan.indexer.errors import BadConfig, BadFile
 from longspan.indexer.reader import Source, Vectors, open_vectors
 from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.ids import read_ids
+from longspan.indexer.reader.norms import unevenness_of
 from longspan.indexer.running.progress import Progress
 from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE, HeadSpace
 
-NORMS = 4096  # vectors whose norms say how uneven those of all are
 CHECK = 1 << 18  # values looked at together before anything is built: they stay in cache
 
 
@@ -102,14 +102,6 @@ def space_of(vectors: Vectors, metric: str) -> HeadSpace:
     if metric == "ip":
         return replace(space, radius=radius, unevenness=unevenness_of(vectors))
     return space
-
-
-def unevenness_of(vectors: Vectors) -> float:
-    """Return how uneven the norms of vectors are, as HeadSpace has it, by a sample."""
-    rows = np.linspace(0, vectors.n - 1, min(vectors.n, NORMS)).astype(np.int64)
-    norms = np.linalg.norm(vectors.gather(rows).astype(np.float64), axis=1)
-    known = norms[norms > 0]
-    return float(np.log(known).std()) if len(known) else 0.0
 
 
 def open_queries(path: str | Path, vectors: Source, space: HeadSpace, tmp: Path) -> Vectors:

@@ -93,9 +93,9 @@ def shape_said(
 
 def shape_read(source: str, metric: str, config: "BuildConfig", tmp: Path | None) -> "Shape":
     """Return the shape of the vectors of an input."""
-    from longspan.indexer.inputs import unevenness_of
     from longspan.indexer.planning.shape import shape_of
     from longspan.indexer.reader import open_vectors
+    from longspan.indexer.reader.norms import unevenness_of
     from longspan.indexer.running.progress import Terminal
     from longspan.indexer.store.space import HeadSpace
 
