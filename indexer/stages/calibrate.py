@@ -29,7 +29,7 @@ from longspan.indexer.stages.trials import FIT_K, NOWHERE, QuerySample, Searchin
 from longspan.indexer.store.calibration import RECALLS, TARGETS, Calibration, Setting, Table
 from longspan.indexer.store.codec import TIERS
 from longspan.indexer.store.heads import Heads
-from longspan.indexer.store.nearness import Nearness, of_unit_length
+from longspan.indexer.store.nearness import Nearness
 from longspan.indexer.store.opened import Parts
 
 Ranks = NDArray[np.int64]
@@ -99,7 +99,7 @@ def calibrate(
 def nearness_of(parts: Parts, samples: Samples) -> Nearness:
     """Return the nearness of all queries whose neighbours are known."""
     each = [
-        of_unit_length(sample.distances[:, 0], sample.queries, parts.space.metric)
+        parts.space.scale_free(sample.distances[:, 0], sample.queries)
         for sample in (samples.usual, samples.fresh)
     ]
     return Nearness.of(np.concatenate(each))

@@ -19,28 +19,17 @@ EDGES = 19  # the twentieths
 class Nearness:
     """Distances, ascending, and the share of the queries whose nearest vector is within each.
 
-    With ip they are of queries of length 1.
+    They are scale-free, as HeadSpace has it.
     """
 
     edges: list[float] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
 
     @classmethod
-    def of(cls, distances: NDArray[np.float32]) -> Self:
+    def of(cls, distances: NDArray[np.floating[Any]]) -> Self:
         """Return the nearness of queries by the distance of each one's nearest vector."""
         known = np.sort(distances[np.isfinite(distances)])
         at = np.arange(1, EDGES + 1) * len(known) // (EDGES + 1)
         edges = np.unique(known[at]) if len(known) else known
         shares = np.searchsorted(known, edges, side="right") / max(1, len(known))
         return cls([float(edge) for edge in edges], [float(share) for share in shares])
-
-
-def of_unit_length(
-    distances: NDArray[np.float32], queries: NDArray[Any], metric: str
-) -> NDArray[np.float32]:
-    """Return the distances (nq,) of queries as if these had length 1, where that matters: ip."""
-    if metric != "ip":
-        return distances
-    lengths = np.linalg.norm(queries.astype(np.float32, copy=False), axis=1)
-    unit: NDArray[np.float32] = distances / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit

@@ -98,6 +98,12 @@ class HeadSpace:
         np.divide(self.radius, norms, out=stretches, where=norms > 0)
         return stretches
 
+    def scale_free(
+        self, distances: NDArray[np.float32], queries: NDArray[Any]
+    ) -> NDArray[np.floating[Any]]:
+        """Return a distance of each query (nq,) as if all had one length: that matters with ip."""
+        return distances * self.stretches(queries) if self.metric == "ip" else distances
+
     def round_heads(self, heads: Floats) -> NDArray[Any]:
         """Return float32 heads in the type that they are stored in."""
         if self.head_dtype in ("u8", "i8"):

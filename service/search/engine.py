@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.store.nearness import of_unit_length
 from longspan.service.search.answer import Found, SearchStats
 from longspan.service.search.opened import Effort, Opened, effort_of
 from longspan.service.search.request import SearchRequest
@@ -71,8 +70,7 @@ def search(opened: Opened, queries: NDArray[Any], request: SearchRequest, recall
             done = search_some(opened, queries[part], effort, slots.part(part))
             cost = done if len(queries) == part.stop - part.start else cost.plus(done)
     if is_calibrated(request, recall) and len(queries):
-        nearest = of_unit_length(slots.distances[:, 0], queries, opened.manifest.metric)
-        opened.watch.note(nearest)
+        opened.watch.note(opened.parts.space.scale_free(slots.distances[:, 0], queries))
     if request.max_distance is not None:
         far = slots.distances > np.float32(request.max_distance)
         slots.ids[far], slots.distances[far] = -1, np.inf

@@ -9,7 +9,7 @@ import logging
 from bisect import bisect_left
 from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +47,8 @@ class Watch:
         self._counts = [0] * (len(nearness.edges) + 1)
         self._due, self._warned = LOOKED, False
 
-    def note(self, distances: NDArray[np.float32]) -> None:
-        """Note the distance of each query's nearest vector."""
+    def note(self, distances: NDArray[np.floating[Any]]) -> None:
+        """Note the distance of each query's nearest vector, scale-free as HeadSpace has it."""
         if not self._edges:
             return
         if len(distances) == 1:

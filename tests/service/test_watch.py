@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from longspan.indexer.store.nearness import Nearness, of_unit_length
+from longspan.indexer.store.nearness import Nearness
+from longspan.indexer.store.space import HeadSpace
 from longspan.service import Index
 from longspan.service.search.request import SearchParams
 from longspan.service.search.watch import LOOKED, Watch
@@ -118,5 +119,6 @@ def test_an_older_index_has_no_nearness_and_notes_nothing() -> None:
 def test_with_ip_the_length_of_a_query_does_not_matter() -> None:
     queries = np.array([[3, 4], [30, 40], [0, 0]], np.float32)
     near = np.array([-10, -100, 0], np.float32)
-    np.testing.assert_allclose(of_unit_length(near, queries, "ip"), [-2, -2, 0])
-    assert of_unit_length(near, queries, "l2") is near
+    unit = HeadSpace("ip", "f32", 2, radius=1.0)
+    np.testing.assert_allclose(unit.scale_free(near, queries), [-2, -2, 0])
+    assert HeadSpace("l2", "f32", 2).scale_free(near, queries) is near
