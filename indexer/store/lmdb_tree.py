@@ -18,7 +18,8 @@ from longspan.indexer.errors import DamagedIndex
 MAGIC, FORMAT = 0xBEEFC0DE, 1
 BRANCH, LEAF = 1, 2  # flags of a page,
 BIG = 1  # ... and of a node whose value has pages of its own
-HEADER = 16  # of a page, before the places of its nodes
+HEADER = 16  # of a page, before the places of its nodes, or the value that it begins
+LARGEST = 1 << 16  # page
 TREE = np.dtype(
     [("pad", "<u4"), ("flags", "<u2"), ("depth", "<u2"), ("counts", "<u8", 4), ("root", "<u8")]
 )
@@ -52,7 +53,8 @@ def offsets(path: Path) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64]
 def meta(path: Path, file: int, at: int) -> Any:
     """Return one of the two heads of a file."""
     found = np.frombuffer(os.pread(file, META.itemsize, at).ljust(META.itemsize, b"\0"), META)[0]
-    if found["magic"] != MAGIC or found["version"] != FORMAT or not found["trees"]["pad"][0]:
+    is_ours = found["magic"] == MAGIC and found["version"] == FORMAT
+    if not is_ours or not META.itemsize <= found["trees"]["pad"][0] <= LARGEST:
         raise DamagedIndex(f"{path}: is no LMDB file of data format {FORMAT}")
     return found
 
@@ -61,11 +63,13 @@ def below(
     path: Path, file: int, size: int, number: int, depth: int
 ) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64]]]:
     """Yield what `offsets` does, of the page of a number and those below it."""
-    page = os.pread(file, size, number * size)
+    page = os.pread(file, size, number * size) if depth > 0 else b""
     flags, lower = np.frombuffer(page, "<u2", 2, 10) if len(page) == size else (0, 0)
-    if depth < 1 or flags != (LEAF if depth == 1 else BRANCH) or not HEADER <= lower <= size:
+    if flags != (LEAF if depth == 1 else BRANCH) or not HEADER <= lower <= size:
         raise DamagedIndex(f"{path}: page {number} is none of its tree")
     at = np.frombuffer(page, "<u2", (int(lower) - HEADER) // 2, HEADER).astype(np.int64)
+    if at.max(initial=0) >= size:
+        raise DamagedIndex(f"{path}: page {number} has a node beyond its end")
     padded = np.frombuffer(page.ljust(2 * size, b"\0"), np.uint8)
     nodes = padded[at[:, None] + np.arange(NODE.itemsize)].view(NODE)[:, 0]
     if depth > 1:

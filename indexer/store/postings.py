@@ -24,7 +24,7 @@ from longspan.indexer.store import lmdb_tree
 from longspan.indexer.store.whole import naming
 
 PAGE = 4096
-HEADER = 16  # of an overflow page in engine 0.9
+HEADER = lmdb_tree.HEADER  # of an overflow page in engine 0.9
 BATCH = 64 << 20  # bytes of postings a transaction: its dirty pages stay in memory
 
 ENGINE = 0  # py-lmdb 3 carries two engines; 0 is LMDB 0.9, data format 1

@@ -55,7 +55,13 @@ def test_a_value_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("at", "word"),
-    [(16, "no LMDB file"), (20, "no LMDB file"), (2 * 4096 + 10, "none of its tree")],
+    [
+        (16, "no LMDB file"),
+        (20, "no LMDB file"),
+        (43, "no LMDB file"),  # a page of gigabytes
+        (2 * 4096 + 10, "none of its tree"),
+        (2 * 4096 + 17, "a node beyond its end"),
+    ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, at: int, word: str) -> None:
     path, _ = loaded(tmp_path, [10, 20], 0)
