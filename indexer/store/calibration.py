@@ -156,9 +156,8 @@ class Calibration:
         taken. A recall above the last one takes its settings.
         """
         table = self.tiers[tier]
-        rows, part = self._around(k)
         ranked, threshold = (
-            mean(self._values(table, values, rows, recall), part)
+            mean(*self._ends(table, values, k, recall))
             for values in (table.ranked, table.threshold)
         )
         return Plan(max(1, round(ranked)), threshold, self._depth(table, k, recall))
@@ -170,9 +169,9 @@ class Calibration:
         """
         if not is_coded(table):
             return 0
-        rows, part = self._around(k)
-        depths = self._values(table, table.depth, rows, recall)
-        most = max(depth * k / self.ks[row] for depth, row in zip(depths, rows, strict=True))
+        depths, part = self._ends(table, table.depth, k, recall)
+        around = zip(depths, self._rows(k)[0], strict=True)
+        most = max(depth * k / self.ks[row] for depth, row in around)
         if part <= 1:
             most = min(most, mean(depths, part))
         return max(k, ceil(most - ROUNDING))
@@ -180,26 +179,25 @@ class Calibration:
     def reads(self, tier: int, k: int, recall: float) -> tuple[float, float]:
         """Return the mean postings and pages that the plan for k and recall reads."""
         table = self.tiers[tier]
-        rows, part = self._around(k)
         postings, pages = (
-            mean(self._values(table, values, rows, recall), part)
-            for values in (table.postings, table.pages)
+            mean(*self._ends(table, values, k, recall)) for values in (table.postings, table.pages)
         )
         return postings, pages
 
-    def _around(self, k: int) -> tuple[tuple[int, int], float]:
+    def _rows(self, k: int) -> tuple[tuple[int, int], float]:
         """Return the rows of the calibrated k's around k, and how far it is from the first."""
         low, part = place([log(known) for known in self.ks], log(k))
         return (low, min(low + 1, len(self.ks) - 1)), min(part, 4.0)
 
-    def _values(
-        self, table: Table, values: list[list[Any]], rows: tuple[int, int], recall: float
-    ) -> tuple[float, float]:
-        """Return the values of two rows for a recall."""
+    def _ends(
+        self, table: Table, values: list[list[Any]], k: int, recall: float
+    ) -> tuple[tuple[float, float], float]:
+        """Return the values at those k's for a recall, and how far k is from the first."""
         if is_coded(table):
             recall = self.recalls[min(bisect_left(self.recalls, recall), len(self.recalls) - 1)]
+        rows, part = self._rows(k)
         first, last = (between(self.recalls, values[row], recall) for row in rows)
-        return first, last
+        return (first, last), part
 
 
 def mean(ends: tuple[float, float], part: float) -> float:
