@@ -65,7 +65,7 @@ def open_inputs(
 ) -> Inputs:
     """Open and check the inputs but for the payload; BadInput says what is wrong with one."""
     vectors = open_vectors(source, folder, progress)
-    space = space_of(vectors, metric)
+    space = replace(space_of(vectors, metric), unevenness=unevenness_of(vectors, metric))
     asked = open_queries(queries, vectors, space, folder) if queries else None
     names = read_ids(ids, vectors.n, folder) if ids else None
     return Inputs(source, vectors, space, ids, names, asked, payload)
@@ -98,10 +98,7 @@ def space_of(vectors: Vectors, metric: str) -> HeadSpace:
                 row = start + int(np.argmin(norms))
                 raise BadFile(f"{vectors.path}: row {row} is zero or nearly, which has no cosine")
             vectors.release(start, stop)
-    space = HeadSpace(metric, vectors.dtype_name, vectors.dim)
-    if metric == "ip":
-        return replace(space, radius=radius, unevenness=unevenness_of(vectors))
-    return space
+    return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
 
 
 def open_queries(path: str | Path, vectors: Source, space: HeadSpace, tmp: Path) -> Vectors:

@@ -100,6 +100,6 @@ def shape_read(source: str, metric: str, config: "BuildConfig", tmp: Path | None
     from longspan.indexer.store.space import HeadSpace
 
     vectors = open_vectors(source, tmp, Terminal())
-    unevenness = unevenness_of(vectors) if metric == "ip" else 0.0
+    unevenness = unevenness_of(vectors, metric)
     space = HeadSpace(metric, vectors.dtype_name, vectors.dim, unevenness=unevenness)
     return shape_of(vectors.n, space, config)
