@@ -118,12 +118,14 @@ def write_truth(job: Job, given: Vectors | None, threads: int, progress: Progres
     """Write the calibration queries, given or drawn from the vectors, and their true neighbours."""
     vectors, metric = job.staged, job.space.metric
     if given is None:
-        queries, own, more = drawn(vectors, job.config.calibration, job.config.seed)
+        own, others = drawn(vectors.n, job.config.calibration, job.config.seed)
+        queries, more = vectors.gather(own), unknown(vectors.gather(others), others)
+        source = "base"
     else:
         queries, own = taken(given)
-        more = 0
-    source = "base" if given is None else given.path.name
-    samples = samples_of(vectors, queries, own, source, metric, threads, progress, more)
+        more, source = unknown(queries[:0], own[:0]), given.path.name
+    samples = samples_of(vectors, queries, own, source, metric, threads, progress)
+    samples = replace(samples, more=more)
     parts = {"usual": samples.usual, "fresh": samples.fresh, "more": samples.more}
     parts |= {f"many{number}": sample for number, sample in enumerate(samples.many)}
     arrays = {
@@ -155,42 +157,36 @@ def samples_of(
     metric: str,
     threads: int,
     progress: Progress,
-    more: int = 0,
 ) -> Samples:
-    """Return queries with their true neighbours, divided into those that choose and the others.
-
-    more  so many of them, the last, are fresh ones whose neighbours nobody knows
-    """
-    count = len(queries) - more
-    nothing = np.empty((more, 0), np.int64)
-    unknown = Sample(queries[count:], nothing, nothing.astype(np.float32), own[count:])
-    queries, own = queries[:count], own[:count]
+    """Return queries with their true neighbours, divided into those that choose and the others."""
     every = neighbours(vectors, queries, own, KS[-1], metric, threads, progress)
     usual = fresh = every
-    if count >= ENOUGH:
-        is_fresh = np.arange(count) % IN_TURN >= USUAL
+    if len(queries) >= ENOUGH:
+        is_fresh = np.arange(len(queries)) % IN_TURN >= USUAL
         usual, fresh = every.some(~is_fresh), every.some(is_fresh)
     many = []
-    known = KS[-1]
-    for ks, few, step in zip(MANY, FEW, STEPS, strict=True):
-        if vectors.n - 1 > step * known:
+    for fewer, ks, few, step in zip((KS, *MANY), MANY, FEW, STEPS, strict=False):
+        if vectors.n - 1 > step * fewer[-1]:
             heap.trim()  # what the others took
-            some = slice(None, None, -(-count // few))
+            some = slice(None, None, -(-len(queries) // few))
             found = neighbours(vectors, queries[some], own[some], ks[-1], metric, threads, progress)
             many.append(found.every(step))
-        known = ks[-1]
-    return Samples(usual, many, fresh, unknown, source)
+    return Samples(usual, many, fresh, unknown(queries[:0], own[:0]), source)
 
 
-def drawn(vectors: Vectors, count: int, seed: int) -> tuple[NDArray[Any], NDArray[np.int64], int]:
-    """Return staged vectors as queries, their slots, and how many of them are more fresh ones."""
-    count = min(count, vectors.n)
+def unknown(queries: NDArray[Any], own: NDArray[np.int64]) -> Sample:
+    """Return queries whose neighbours nobody knows."""
+    nothing = np.empty((len(queries), 0))
+    return Sample(queries, nothing.astype(np.int64), nothing.astype(np.float32), own)
+
+
+def drawn(n: int, count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the slots of vectors that are queries, and of others that are MORE."""
+    count = min(count, n)
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.choice(vectors.n, count, replace=False))
-    others = rng.choice(vectors.n, min(vectors.n, 2 * count), replace=False)
-    more = np.sort(others[~np.isin(others, rows)][: min(MORE, count)])
-    rows = np.concatenate([rows, more])
-    return vectors.gather(rows), rows, len(more)
+    slots = np.sort(rng.choice(n, count, replace=False))
+    others = rng.choice(n, min(n, 2 * count), replace=False)
+    return slots, np.sort(others[~np.isin(others, slots)][: min(MORE, count)])
 
 
 def taken(given: Vectors) -> tuple[NDArray[Any], NDArray[np.int64]]:
