@@ -44,7 +44,8 @@ CANDIDATE = 23 * (1 + 4) + 32 * 4  # of the trials of depths: its place in each,
 TRIALS = 23 * 100 * (3 * 8 + 2 * 4)  # of a query: its neighbours' places, by both codes or one
 HELD = 3 * 8  # of a posting that holds a neighbour: the word for it, on its way and sorted
 NEIGHBOURS = 101  # of a query, itself among them
-ANSWERED = 60  # of a neighbour of a query, as many as are taken: of two chunks, and sorted
+TAKEN = 133  # neighbours of a query, a third more than are wanted,
+ANSWERED = 60  # ... each of two chunks, and sorted
 MERGED = 3  # times that of those queries whose neighbours are many
 DEEP = 11 * (1 + 4 + 3) + 36  # of a candidate where they are many: its place in each trial, rows
 
@@ -173,11 +174,11 @@ def truth(b: Build) -> Need:
         for ks, few in zip(portions.MANY, portions.FEW, strict=True)
         if b.n > ks[0]
     ]
-    answers = ANSWERED * 133 * b.queries + max(taken, default=0)
-    again = 3 * DOUBLE * min(RESCORED_AT_ONCE, b.queries * b.n * b.shape.space.dim)
+    answers = ANSWERED * TAKEN * b.queries + max(taken, default=0)
+    rescored = 3 * DOUBLE * min(RESCORED_AT_ONCE, b.queries * b.n * b.shape.space.dim)
     if b.shape.space.dtype in ("u8", "i8") and b.shape.space.metric != "cosine":
-        again = 0  # float32 has their sums exactly
-    return Need(answers + max(0, again - each), each, -(-scored // CHUNK_BYTES))
+        rescored = 0  # float32 has their sums exactly
+    return Need(answers + max(0, rescored - each), each, -(-scored // CHUNK_BYTES))
 
 
 def calibrate(b: Build) -> Need:
