@@ -17,7 +17,7 @@ from longspan.indexer.errors import BadQuery
 
 MAX_K = 10_000
 MAX_PROBES = MAX_BEAM = 1_000_000
-MAX_DEPTH = 100 * MAX_K
+MAX_DEPTH = 10 * MAX_K
 MAX_DISTANCE = (2 - 2**-23) * 2.0**127  # of float32
 PAYLOAD, EXPLAIN = INCLUDED = "payload", "explain"
 SHOWN = 40  # characters of a wrong value that an error shows
