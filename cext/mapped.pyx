@@ -27,6 +27,7 @@ cdef extern from "<sys/mman.h>" nogil:
 cdef enum:
     ALIGNED = 1 << 16  # the largest page of any system
     BLOCK = 64  # rows; the owner of each block's first row is at hand
+    KEPT = 1 << 30  # bytes that were read and stay mapped: pages that come again are found at once
 cdef const uint8_t[::1] NO_FILE = b""
 
 
@@ -39,7 +40,7 @@ cdef class Mapping:
     """
 
     cdef uint8_t *base
-    cdef size_t size
+    cdef size_t size, kept
     cdef readonly tuple starts
     cdef Py_ssize_t shape[1]
     cdef Py_ssize_t strides[1]
@@ -80,6 +81,13 @@ cdef class Mapping:
         cdef size_t first = start // ALIGNED * ALIGNED
         if first < stop <= self.size:
             madvise(self.base + first, stop - first, MADV_DONTNEED)
+
+    def has_read(self, size_t size):
+        """Count bytes that were read; give all pages back when they are KEPT since the last time."""
+        self.kept += size
+        if self.kept >= KEPT:
+            self.kept = 0
+            self.release(0, self.size)
 
     def __len__(self):
         return self.size

@@ -54,7 +54,12 @@ class BuildConfig:
     recall_of: str = choice(
         MEAN, RECALL_OF, "who has the recall that is asked for: the mean query, or nine in ten"
     )
-    calibration: int = knob(1000, 10, 10_000, "vectors of the base used as calibration queries")
+    calibration: int = knob(
+        1000,
+        10,
+        10_000,
+        "vectors of the base used as calibration queries; beyond 2,000 they judge k = 1",
+    )
     seed: int = knob(1, 0, 2**32 - 1, "seed of every random choice")
 
     def __post_init__(self) -> None:

@@ -18,14 +18,13 @@ from longspan.cext.search import Searcher, SearchPlan
 from longspan.indexer.config import MEAN
 from longspan.indexer.planning.portions import ASKED
 from longspan.indexer.running.workers import Workers
-from longspan.indexer.stages.samples import Sample, Samples
+from longspan.indexer.stages.samples import HITS, Sample, Samples
 from longspan.indexer.store.calibration import ALLOWED, READ_ALL, RECALLS, TARGETS, Setting, Table
 from longspan.indexer.store.heads import beams
 from longspan.indexer.store.opened import Parts
 from longspan.indexer.tools.truth import recall
 
-JUDGES = 300  # queries that a target is judged by, or all there are,
-HITS = 1_500  # ... and so many neighbours
+JUDGES = 300  # queries that a target is judged by, or all there are, and HITS neighbours
 SURE = 0.996  # of the nearest vectors: found by a search that looks those of more queries up
 WIDER = (2, 4)  # times as much as the last setting, where that is not enough
 SMALL = 64 << 20  # bytes of vectors that a search may score all of, where nothing less will do
@@ -90,7 +89,7 @@ class Asking:
     def distances(self, setting: Setting, k: int, sample: Sample) -> NDArray[np.float32]:
         """Return the k least distances that searches find, without each query's own row."""
         queries = np.ascontiguousarray(sample.queries, self.parts.query_dtype)
-        m, mapped = setting.ranked, self.parts.mapped[0]
+        m = setting.ranked
         beam = beams(self.parts.heads.levels, m)
         plan = SearchPlan(beam, m, setting.threshold, setting.depth, True)
 
@@ -101,8 +100,8 @@ class Asking:
             shape = len(queries[part]), k + 1
             distances, rows = np.empty(shape, np.float32), np.empty(shape, np.uint32)
             batch = self.parts.batch(queries[part])
-            self.searcher.search(batch, plan, distances, np.empty(shape, np.int64), rows)
-            mapped.release(0, len(mapped))
+            ids = np.empty(shape, np.int64)
+            self.parts.has_read(self.searcher.search(batch, plan, distances, ids, rows))
             distances[rows == sample.own[part, None]] = np.inf
             return np.sort(distances, axis=1)[:, :k]
 
@@ -151,8 +150,10 @@ def looked_up(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Sa
     """
     more, fresh = samples.more, samples.fresh
     widest = rows[0][-1]
-    wanted = len(more.own) and len(fresh.own) < HITS
-    for setting in [widest, *wider(asking.parts, widest)] if wanted else []:
+    wanted = min(len(more.own), HITS - len(fresh.own))
+    if wanted > 0:
+        more = more.some(slice(None, None, len(more.own) // wanted))
+    for setting in [widest, *wider(asking.parts, widest)] if wanted > 0 else []:
         if replace(asking, recall_of=MEAN).judge(setting, 1, fresh).recall >= SURE:
             found = asking.distances(setting, 1, more)
             return replace(samples, more=fresh.and_nearest(more, found))

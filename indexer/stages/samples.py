@@ -3,7 +3,8 @@
 The usual ones choose what a search does for a wanted recall; fresh ones, which chose nothing, tell
 whether it is found. Of a few of the usual ones MANY neighbours are known: so many say more than
 their number does, and the recalls of two queries hardly differ there. One neighbour says little:
-that it is found is told by more fresh queries, whose nearest vectors a wide search looks up.
+that it is found is told by more fresh queries, whose nearest vectors a wide search looks up. So are
+those of queries beyond KNOWN: for each thousand a scan takes a tenth of the time of a build.
 """
 
 from dataclasses import dataclass, replace
@@ -22,10 +23,11 @@ from longspan.indexer.tools.truth import exact
 
 KS = (1, 10, 100)
 STEPS = 1, 10  # of MANY: of so many neighbours one is kept, and stands for the others
+KNOWN = 2_000  # queries whose neighbours a scan finds; more choose hardly better
 MORE = 1_000  # fresh queries, when they are of the base, and as many as the others at most
-USUAL, IN_TURN = 5, 7  # of seven queries five are usual, the others fresh
-MOST_QUERIES = 10_000  # of a file: with MOST_RANKED this bounds the stage's memory to 320 MB
-ENOUGH = 200  # queries: fewer are usual and fresh at once
+HITS = 1_500  # neighbours that a target is judged by: where one is wanted, so many queries
+USUAL, IN_TURN = 5, 7  # of seven queries five are usual, the others fresh; half of MANY_ARE
+ENOUGH, MANY_ARE = 200, 1_400  # queries: fewer are usual and fresh at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,9 @@ def write_truth(job: Job, given: Vectors | None, threads: int, progress: Progres
         queries, more = vectors.gather(own), unknown(vectors.gather(others), others)
         source = "base"
     else:
-        queries, own = taken(given)
-        more, source = unknown(queries[:0], own[:0]), given.path.name
-    samples = samples_of(vectors, queries, own, source, metric, threads, progress)
-    samples = replace(samples, more=more)
+        queries, own, more = taken(given)
+        source = given.path.name
+    samples = samples_of(vectors, queries, own, more, source, metric, threads, progress)
     parts = {"usual": samples.usual, "fresh": samples.fresh, "more": samples.more}
     parts |= {f"many{number}": sample for number, sample in enumerate(samples.many)}
     arrays = {
@@ -153,16 +154,21 @@ def samples_of(
     vectors: Source,
     queries: NDArray[Any],
     own: NDArray[np.int64],
+    more: Sample,
     source: str,
     metric: str,
     threads: int,
     progress: Progress,
 ) -> Samples:
-    """Return queries with their true neighbours, divided into those that choose and the others."""
+    """Return queries with their true neighbours, divided into those that choose and the others.
+
+    more  queries besides, whose neighbours nobody knows
+    """
     every = neighbours(vectors, queries, own, KS[-1], metric, threads, progress)
     usual = fresh = every
     if len(queries) >= ENOUGH:
-        is_fresh = np.arange(len(queries)) % IN_TURN >= USUAL
+        turns = (USUAL, IN_TURN) if len(queries) <= MANY_ARE else (1, 2)
+        is_fresh = np.arange(len(queries)) % turns[1] >= turns[0]
         usual, fresh = every.some(~is_fresh), every.some(is_fresh)
     many = []
     for fewer, ks, few, step in zip((KS, *MANY), MANY, FEW, STEPS, strict=False):
@@ -171,7 +177,7 @@ def samples_of(
             some = slice(None, None, -(-len(queries) // few))
             found = neighbours(vectors, queries[some], own[some], ks[-1], metric, threads, progress)
             many.append(found.every(step))
-    return Samples(usual, many, fresh, unknown(queries[:0], own[:0]), source)
+    return Samples(usual, many, fresh, more, source)
 
 
 def unknown(queries: NDArray[Any], own: NDArray[np.int64]) -> Sample:
@@ -181,18 +187,25 @@ def unknown(queries: NDArray[Any], own: NDArray[np.int64]) -> Sample:
 
 
 def drawn(n: int, count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the slots of vectors that are queries, and of others that are MORE."""
-    count = min(count, n)
+    """Return the slots of vectors that are queries, and of others that are more of them.
+
+    count  how many are wanted; of them KNOWN are the first, and more the others
+    """
+    known = min(count, n, KNOWN)
+    more = min(HITS, max(min(MORE, known), count - known))
     rng = np.random.default_rng(seed)
-    slots = np.sort(rng.choice(n, count, replace=False))
-    others = rng.choice(n, min(n, 2 * count), replace=False)
-    return slots, np.sort(others[~np.isin(others, slots)][: min(MORE, count)])
+    slots = np.sort(rng.choice(n, known, replace=False))
+    others = rng.choice(n, min(n, known + more), replace=False)
+    return slots, np.sort(others[~np.isin(others, slots)][:more])
 
 
-def taken(given: Vectors) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the vectors of a file as queries, which are none of the base's."""
-    rows = np.linspace(0, given.n - 1, min(given.n, MOST_QUERIES)).astype(np.int64)
-    return given.take(rows), np.full(len(rows), -1)
+def taken(given: Vectors) -> tuple[NDArray[Any], NDArray[np.int64], Sample]:
+    """Return vectors of a file as queries, which are none of the base's, and more of them."""
+    rows = np.linspace(0, given.n - 1, min(given.n, KNOWN + HITS)).astype(np.int64)
+    queries, own = given.take(rows), np.full(len(rows), -1)
+    is_known = np.zeros(len(rows), bool)
+    is_known[np.linspace(0, len(rows) - 1, min(len(rows), KNOWN)).astype(np.int64)] = True
+    return queries[is_known], own[is_known], unknown(queries[~is_known], own[~is_known])
 
 
 def neighbours(

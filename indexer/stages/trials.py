@@ -185,13 +185,12 @@ class Searching:
         counts  (q, trials)  postings that each of them reads
         plan    of a depth
         """
-        batch, mapped = self.parts.batch(self.asked.queries[part]), self.parts.mapped[0]
+        batch = self.parts.batch(self.asked.queries[part])
         truth, own = self.asked.truth[part], self.asked.own[part]
         places = np.empty((counts.shape[1], *truth.shape), np.int64)
         pages = np.zeros((counts.shape[1], depth))
         rows = np.empty((len(counts), min(self.wider * depth, self.n)), np.uint32)
-        self.searcher.candidates(batch, plan(rows.shape[1], True), rows)
-        mapped.release(0, len(mapped))
+        self.parts.has_read(self.searcher.candidates(batch, plan(rows.shape[1], True), rows))
         for query, candidates in enumerate(rows):
             found = candidates[(candidates < self.n) & (candidates != own[query])]
             ranks = self.ranks_of(self.heads[part][query], found)

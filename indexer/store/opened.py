@@ -27,6 +27,7 @@ from longspan.indexer.store.space import CODES, DTYPES, HeadSpace, inverse_norms
 Floats = NDArray[np.float32]
 
 METRIC_CODES = {"l2": L2, "ip": IP, "cosine": COSINE}
+BYTES = 4  # which of the numbers that a search returns says how much it read
 NO_CODES = np.empty((0, 0), np.uint8)
 NO_FLOATS, NO_TURNED = np.empty(0, np.float32), np.empty((0, 0), np.float32)
 
@@ -118,6 +119,11 @@ class Parts:
         """Return the whole search on opened postings; it looks at files before it reads them."""
         tree = self.heads.tree
         return Searcher(tree, postings, self.ids, np.array(law, np.float32), self.primary, files)
+
+    def has_read(self, spent: tuple[int | float, ...] | None) -> None:
+        """Give pages of postings back now and then; spent is what a search has returned."""
+        if spent is not None:
+            self.mapped[0].has_read(int(spent[BYTES]))
 
     def batch(self, queries: NDArray[Any]) -> QueryBatch:
         """Return queries (nq, dim) in every form that a search takes them in."""

@@ -63,9 +63,9 @@ def recalibrate(
     check_among("recall_of", recall_of, RECALL_OF)
     given = open_queries(queries, stored, space, tmp or beside(output))
     with workers(threads) as pool, publish.beside(output, MARK, (DRAFT,)) as place:
-        asked, own = taken(given)
+        asked, own, more = taken(given)
         samples = samples_of(
-            stored, asked, own, given.path.name, space.metric, pool.threads, progress
+            stored, asked, own, more, given.path.name, space.metric, pool.threads, progress
         )
         draft = place / DRAFT
         draft.mkdir()
