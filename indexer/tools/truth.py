@@ -36,6 +36,7 @@ HALF_ULP = 2.0**-24  # of float32: the largest relative error of one operation
 # Of the median true distance; below it float32 scores differ by rounding alone. Not of the largest:
 # by inner product one long vector would make it so great that every answer is right.
 TIE = 1e-5
+ROUNDING = 1e-6  # of a distance itself, where it is far longer than that
 
 
 def exact(
@@ -95,8 +96,9 @@ def recall(
     sizes = np.sort(np.where(real, np.abs(true), np.inf), axis=1)
     middle = np.take_along_axis(sizes, np.minimum(there // 2, true.shape[1] - 1)[:, None], axis=1)
     within = TIE * np.where(there > 0, middle[:, 0], 0.0)
-    farthest = np.where(real, true, -np.inf)[:, :k].max(axis=1) + within
-    hits = found_distances[:, :k] <= farthest[:, None]
+    farthest = np.where(real, true, -np.inf)[:, :k].max(axis=1)
+    near = farthest + np.maximum(within, ROUNDING * np.where(wanted > 0, np.abs(farthest), 0.0))
+    hits = found_distances[:, :k] <= near[:, None]
     if ids is not None:
         found_ids, true_ids = (each[:, :k] for each in ids)
         hits |= (found_ids[:, :, None] == true_ids[:, None, :]).any(axis=2) & (found_ids >= 0)
