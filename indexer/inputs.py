@@ -1,7 +1,7 @@
 """The inputs of a build: opened, and checked before anything is written."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from longspan.indexer.reader.address import parse
 from longspan.indexer.reader.ids import read_ids
 from longspan.indexer.reader.norms import unevenness_of
 from longspan.indexer.running.progress import Progress
-from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE, HeadSpace
+from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE, HeadSpace, radius_for
 
 CHECK = 1 << 18  # values looked at together before anything is built: they stay in cache
 
@@ -65,14 +65,23 @@ def open_inputs(
 ) -> Inputs:
     """Open and check the inputs but for the payload; BadInput says what is wrong with one."""
     vectors = open_vectors(source, folder, progress)
-    space = replace(space_of(vectors, metric), unevenness=unevenness_of(vectors, metric))
+    space = space_of(vectors, metric)
     asked = open_queries(queries, vectors, space, folder) if queries else None
     names = read_ids(ids, vectors.n, folder) if ids else None
     return Inputs(source, vectors, space, ids, names, asked, payload)
 
 
 def space_of(vectors: Vectors, metric: str) -> HeadSpace:
-    """Return the head space, after one look at every vector that needs it.
+    """Return the head space; errors as of `longest_of`."""
+    longest, shape = longest_of(vectors, metric), (metric, vectors.dtype_name, vectors.dim)
+    if metric != "ip":
+        return HeadSpace(*shape)
+    unevenness = unevenness_of(vectors, metric, longest)
+    return HeadSpace(*shape, radius_for(longest, vectors.dim), unevenness)
+
+
+def longest_of(vectors: Vectors, metric: str) -> float:
+    """Return the greatest norm, after one look at every vector that needs it; 0 where none does.
 
     BadFile names the first vector that is not finite, too long, or zero with cosine.
     """
@@ -82,23 +91,23 @@ def space_of(vectors: Vectors, metric: str) -> HeadSpace:
         raise BadFile(f"{vectors.path}: {vectors.dim} dims, at most {MOST_DIMS} are supported")
     if vectors.n > MOST_ROWS:
         raise BadFile(f"{vectors.path}: {vectors.n} vectors, at most {MOST_ROWS} fit one index")
-    radius = 0.0
+    longest = 0.0
     if metric != "l2" or vectors.dtype.kind == "f":
         step = max(1, CHECK // vectors.dim)
         for start in range(0, vectors.n, step):
             stop = min(start + step, vectors.n)
             norms = np.linalg.norm(vectors.rows(start, stop).astype(np.float64), axis=1)
-            radius = max(radius, float(norms.max()))
-            if radius**2 > MOST_SQUARE:
+            longest = max(longest, float(norms.max()))
+            if longest**2 > MOST_SQUARE:
                 row = start + int(np.argmax(norms))
                 raise BadFile(
-                    f"{vectors.path}: row {row} has norm {radius:.3g}, distances overflow"
+                    f"{vectors.path}: row {row} has norm {longest:.3g}, distances overflow"
                 )
             if metric == "cosine" and norms.min() < LEAST_NORM:
                 row = start + int(np.argmin(norms))
                 raise BadFile(f"{vectors.path}: row {row} is zero or nearly, which has no cosine")
             vectors.release(start, stop)
-    return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius if metric == "ip" else 0.0)
+    return longest
 
 
 def open_queries(path: str | Path, vectors: Source, space: HeadSpace, tmp: Path) -> Vectors:
@@ -108,7 +117,7 @@ def open_queries(path: str | Path, vectors: Source, space: HeadSpace, tmp: Path)
         raise BadFile(f"{path}: {given.dim} dims, {vectors.path} has {vectors.dim}")
     if vectors.dtype.kind != "f" and given.dtype != vectors.dtype:
         raise BadFile(f"{path}: holds {given.dtype_name}, {vectors.path} {vectors.dtype_name}")
-    space_of(given, space.metric)
+    longest_of(given, space.metric)
     return given
 
 

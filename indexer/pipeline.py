@@ -30,6 +30,7 @@ from longspan.indexer.stages import (
     cluster,
     encode,
     entries,
+    means,
     pack,
     publish,
     rows,
@@ -175,7 +176,10 @@ def make(stages: Stages) -> None:
         stages.each("settle", entries.settle, job.filled, in_part, "vectors")
         stages.discard("primary-*")
         stages.discard("copies-*")
+        if job.space.clusters_apart:
+            stages.each("mean", means.write_means, job.filled, in_part, "vectors")
         stages.once("number", lambda: rows.number(job))
+        stages.discard("means-*")
     with stages.timed("pack"):
         if job.form.groups:
             with stages.pool_for("train") as few:

@@ -120,6 +120,13 @@ def settle(b: Build) -> Need:
     return Need(b.tree, b.stored * SETTLING + settled + heads + crowd)
 
 
+def mean(b: Build) -> Need:
+    """Vectors of a part, which rows they are, and its means; some vectors lifted and summed."""
+    some = min(b.part, portions.ENCODED // b.shape.space.width + 1)
+    summed = some * (b.row + b.vector) + min(some, b.part_heads) * 2 * b.vector
+    return Need(0, b.part * (b.row + 4 * LONG) + b.part_heads * b.vector + summed)
+
+
 def number(b: Build) -> Need:
     """The tree before and after heads went, and rounded; the heads' sizes; a part; some ids."""
     part = b.stored * INT + b.part * 4 * LONG + b.part_heads * b.vector
@@ -210,6 +217,7 @@ STAGES: dict[str, Callable[[Build], Need]] = {
     "closure": closure,
     "count": count,
     "settle": settle,
+    "mean": mean,
     "number": number,
     "train": train,
     "encode": encode,
@@ -220,7 +228,6 @@ STAGES: dict[str, Callable[[Build], Need]] = {
     "truth": truth,
     "calibrate": calibrate,
 }
-OF_CODES = {"train", "encode"}
 LIBRARIES = 2  # with a BLAS of their own: numpy, from the first stage on, and faiss
 SHARE = 8  # of a limit that BLAS may keep, one in so many
 
@@ -258,14 +265,14 @@ def needs(
     """
     part = largest or min(shape.n, ceil(portions.LARGEST * shape.n / shape.parts))
     build = Build(shape, queries, part, stored or part * shape.config.max_copies, threads)
-    left_out = set() if shape.form.groups else OF_CODES
-    left_out |= set() if objects else {"payload"}
-    multiply = "sample", "train" if shape.form.groups else "truth"  # the first with either BLAS
+    coded = bool(shape.form.groups)
+    done = {"train": coded, "encode": coded, "mean": shape.space.clusters_apart, "payload": objects}
+    multiply = "sample", "train" if coded else "truth"  # the first with either BLAS
     always = PROGRAM + held + NOTED * shape.parts
     found = {}
     for name, stage in STAGES.items():
         always += build.blas if name in multiply else 0  # kept to the end
-        if name not in left_out:
+        if done.get(name, True):
             need = stage(build)
             found[name] = replace(need, once=always + need.once)
     return found

@@ -31,6 +31,8 @@ def core_seconds(shape: Shape, queries: int) -> dict[str, float]:
     }
     found = {name: n * micros / 1e6 for name, micros in each.items()}
     trained = 7.3 if shape.kind == "pq" else 0.7
+    if shape.space.clusters_apart:
+        found["mean"] = wide * n / 1e6
     found["calibrate"] = (15 + 7.5 * wide if coded else 11) * queries / 1000
     if coded:
         found["train"] = trained * wide * min(n, SAMPLE) / SAMPLE

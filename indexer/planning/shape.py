@@ -7,10 +7,9 @@ from longspan.indexer.config import BuildConfig
 from longspan.indexer.planning import dials, portions
 from longspan.indexer.planning.dials import Dials
 from longspan.indexer.planning.form import Form, form_of
-from longspan.indexer.store.space import DTYPES, HeadSpace
+from longspan.indexer.store.space import DTYPES, UNEVEN, HeadSpace
 
 MANY_DIMS = 256  # from here on rabitq
-UNEVEN = 0.25  # norms: recommender factors are from .5 on, clouds and unit vectors below .1
 FEW_VECTORS, FEW_DIMS = 5000, 16  # below either, codes are not worth their training
 FAN = 32  # children a node aims for: a scan of 32 x 128 bytes is long enough to stream
 PART = 32 << 20  # values of the vectors of a part, on average at most: 128 MiB of floats,

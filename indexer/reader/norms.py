@@ -5,10 +5,13 @@ import numpy as np
 from longspan.indexer.reader.vectors import Vectors
 
 SAMPLE = 4096
+FARTHEST = 9.0  # deviations from the mean, of 10^18 values that are spread normally
 
 
-def unevenness_of(vectors: Vectors, metric: str) -> float:
+def unevenness_of(vectors: Vectors, metric: str, longest: float = 0.0) -> float:
     """Return the standard deviation of the logarithms of the norms; norms of 0 do not count.
+
+    longest  norm of all, when it is known; the deviation is such that it may be there
 
     Norms matter with ip alone: else it is 0.
     """
@@ -16,5 +19,8 @@ def unevenness_of(vectors: Vectors, metric: str) -> float:
         return 0.0
     rows = np.linspace(0, vectors.n - 1, min(vectors.n, SAMPLE)).astype(np.int64)
     norms = np.linalg.norm(vectors.gather(rows).astype(np.float64), axis=1)
-    known = norms[norms > 0]
-    return float(np.log(known).std()) if len(known) else 0.0
+    logs = np.log(norms[norms > 0])
+    if not len(logs):
+        return 0.0
+    beyond = np.log(longest) - logs.mean() if longest else 0.0
+    return float(max(logs.std(), beyond / FARTHEST))

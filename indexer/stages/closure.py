@@ -82,7 +82,7 @@ def copies_in(job: Job, tree: Tree, part: int) -> tuple[NDArray[np.uint32], NDAr
         step = max(1, min(job.together, job.together * COMPARED // len(candidates.ids)))
         for at in range(first, last, step):
             mine = below["order"][at : min(at + step, last)]
-            lifted = job.space.lift(rows[mine])
+            lifted = job.space.place(rows[mine])
             kept[mine], dist[mine] = copies_of(lifted, tree.heads, candidates, job.config)
     return kept, dist
 

@@ -39,7 +39,7 @@ def cluster(job: Job, part: int) -> None:
     numbered from the part's first, and groups says where each begins.
     """
     start, stop = job.bounds[part], job.bounds[part + 1]
-    lifted = job.space.lift(job.staged.rows(start, stop))
+    lifted = job.space.place(job.staged.rows(start, stop))
     job.staged.release(start, stop)
     mean = lifted.mean(axis=0)
     lifted -= mean  # GEMM distances lose digits far from the origin

@@ -54,7 +54,7 @@ def crowd_of(job: Job, slots: NDArray[np.uint32]) -> Crowd:
     """Return the vectors at some slots, to be cut."""
 
     def read(run: Run) -> Floats:
-        return job.space.lift(job.staged.gather(slots[run].astype(np.int64)))
+        return job.space.place(job.staged.gather(slots[run].astype(np.int64)))
 
     return Crowd(read, len(slots), max(1, CROWD // job.space.width))
 

@@ -10,6 +10,7 @@ from longspan.indexer.planning.portions import NAMED
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages.cluster import tree_of
 from longspan.indexer.stages.entries import entries_of, heads_under
+from longspan.indexer.stages.means import means_above
 from longspan.indexer.stages.tree import with_heads
 from longspan.indexer.stages.work_files import (
     FINAL,
@@ -20,6 +21,7 @@ from longspan.indexer.stages.work_files import (
     PIECES,
     SETTLED,
     STARTS,
+    means_in,
 )
 from longspan.indexer.store import heads as store_heads
 from longspan.indexer.store.layout import IDS
@@ -40,9 +42,9 @@ def number(job: Job) -> None:
     number.flush()
     first_row, first_head = (np.concatenate([[0], np.cumsum(each)]) for each in (rows, heads))
     save_ids(job, job.load(ORDER))
-    save_heads(job, first_head)
     sizes = np.concatenate(primary)
     job.save(STARTS, np.cumsum(sizes, dtype=np.int64) - sizes)
+    save_heads(job, first_head)
     levels = np.array(save_tree(job))
     job.save_all(FINAL, first_row=first_row, first_head=first_head, levels=levels)
 
@@ -52,7 +54,8 @@ def save_heads(job: Job, first: NDArray[np.int64]) -> None:
     shape = (int(first[-1]), job.space.width)
     with job.writing(job.work / SETTLED, np.float32, shape) as write:
         for part in job.filled:
-            write(heads_under(job, part))
+            apart = job.space.clusters_apart
+            write(job.load(means_in(part)) if apart else heads_under(job, part))
 
 
 def save_ids(job: Job, order: NDArray[np.uint32]) -> None:
@@ -70,6 +73,9 @@ def save_tree(job: Job) -> list[int]:
     tree = tree_of(job)
     children = np.add.reduceat(job.load(PIECES), tree.family[:-1], dtype=np.int64)
     levels, sizes = with_heads(tree.levels, tree.sizes, job.load(SETTLED), children)
+    if job.space.clusters_apart:
+        counts = np.diff(job.load(STARTS), append=job.n)
+        levels = [*means_above(levels[-1], counts, sizes), levels[-1]]
     store_heads.save(job.draft, levels, sizes, job.space)
     return [len(level) for level in levels]
 
@@ -81,7 +87,7 @@ def heads_of(job: Job, first: int, last: int) -> NDArray[np.float32]:
 
 def as_stored(job: Job, heads: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return heads as the index has them, rounded."""
-    return job.space.round_heads(heads).astype(np.float32)
+    return job.space.stored_heads(heads).astype(np.float32)
 
 
 def owners(job: Job, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -68,7 +68,7 @@ def drawn(job: Job, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return random vectors in the head space, as many as the parts' centres are trained on."""
     count = min(job.n, TRAIN * job.parts)
     rows = np.sort(rng.choice(job.n, count, replace=False))
-    return job.space.lift(job.input.gather(rows))
+    return job.space.place(job.input.gather(rows))
 
 
 def route(job: Job, chunk: int) -> None:
@@ -81,7 +81,7 @@ def route(job: Job, chunk: int) -> None:
     step = max(1, ROUTE // job.space.width)
     for at in range(start, stop, step):
         to = min(at + step, stop)
-        lifted = job.space.lift(vectors.rows(at, to))
+        lifted = job.space.place(vectors.rows(at, to))
         lifted -= mean
         labels[at - start : to - start] = cheapest(lifted, centres, price)
     vectors.release(start, stop)

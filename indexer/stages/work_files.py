@@ -29,6 +29,8 @@ the head space. A slot is the number of a staged vector, a row that of a vector 
     pieces.npy           u32     (h,)         postings that a head becomes   entries     entries, rows
     entries-PART.npz     -       -            the postings of a part, in     entries     rows, pack,
                                               slots, and their heads                     holders
+    means-PART.npy       f32     (h, width)   these heads in the head space,     means       rows
+                                              where others were clustered
     names.npy            i64     (n,)         the ids that were given, by    pipeline    rows
                                               the input's row
     order.npy            u32     (n,)         the slot of each row           rows        encode,
@@ -83,6 +85,11 @@ def owners_in(kind: str) -> str:
 def entries_in(part: int) -> str:
     """Return the name of the file of a part's entries."""
     return f"entries-{part:05}.npz"
+
+
+def means_in(part: int) -> str:
+    """Return the name of the file of the means of a part's postings in the head space."""
+    return f"means-{part:05}.npy"
 
 
 def codes_in(name: str, part: int) -> str:

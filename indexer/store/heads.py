@@ -40,8 +40,8 @@ def save(
         writing_rows(file, DTYPES[space.head_dtype], shape) as write,
     ):
         for start in range(0, len(heads), AT_ONCE):
-            write(space.round_heads(heads[start : start + AT_ONCE]))
-    inner = np.concatenate([space.round_heads(level) for level in levels[:-1]])
+            write(space.stored_heads(heads[start : start + AT_ONCE]))
+    inner = np.concatenate([space.stored_heads(level) for level in levels[:-1]])
     save_array(directory / TREE, inner)
     save_array(directory / CHILDREN, children.astype(np.uint32))
 

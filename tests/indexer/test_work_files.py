@@ -46,16 +46,23 @@ def test_a_build_leaves_the_files_of_the_table_and_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n, dim = 3000, 16
-    np.save(tmp_path / "base.npy", clusters(np.random.default_rng(7), n=n, dim=dim).base)
+    rng = np.random.default_rng(7)
+    lengths = rng.lognormal(0, 1, (n, 1)).astype(np.float32)
+    np.save(tmp_path / "base.npy", clusters(rng, n=n, dim=dim).base * lengths)
     np.save(tmp_path / "ids.npy", np.arange(n))
     monkeypatch.setattr(Stages, "discard", lambda stages, pattern: None)
     config = BuildConfig(codec="pq", calibration=30)
     cut_off(
-        tmp_path / "base.npy", tmp_path / "index", config, "calibrate", ids=tmp_path / "ids.npy"
+        tmp_path / "base.npy",
+        tmp_path / "index",
+        config,
+        "calibrate",
+        metric="ip",
+        ids=tmp_path / "ids.npy",
     )
 
     folder, described = workplace(tmp_path / "index") / WORK, table()
-    known: dict[str, Any] = {"n": n, "dim": dim, "width": dim, "chunks": 1}
+    known: dict[str, Any] = {"n": n, "dim": dim, "width": dim + 1, "chunks": 1}
     known["p"] = len(np.load(folder / "bounds.npy")) - 1
     left = [path.name for path in folder.iterdir()]
     wanted = set(described) - {"shared.npy"}
