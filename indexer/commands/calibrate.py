@@ -20,6 +20,7 @@ from longspan.indexer.config import RECALL_OF
     help="Who has the recall that is asked for: the mean query, or nine in ten; default: as INDEX.",
 )
 @flags.threads
+@click.option("--memory", type=flags.size, help="Most memory to use, such as 1GiB.")
 @flags.tmp
 @flags.as_json
 def calibrate(
@@ -28,13 +29,14 @@ def calibrate(
     queries: str,
     recall_of: str | None,
     threads: int | None,
+    memory: int | None,
     tmp: Path | None,
     as_json: bool,
 ) -> None:
     """Choose anew what is read for a wanted recall.
 
     Makes OUT, an index of the same vectors as INDEX, by queries of users: some hundred at least.
-    Files are shared by the two and take no room; the vectors are scanned once.
+    Files are shared by the two and take no room; the vectors are scanned three times.
 
     \b
     longspan calibrate my-index my-index-2 --queries logged.npy
@@ -48,6 +50,7 @@ def calibrate(
         queries,
         recall_of=recall_of,
         threads=threads,
+        memory_limit=memory,
         tmp=tmp,
         progress=Terminal(),
     )

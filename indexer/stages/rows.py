@@ -10,8 +10,7 @@ from longspan.indexer.planning.portions import NAMED
 from longspan.indexer.running.job import Job
 from longspan.indexer.stages.cluster import tree_of
 from longspan.indexer.stages.entries import entries_of, heads_under
-from longspan.indexer.stages.means import means_above
-from longspan.indexer.stages.tree import with_heads
+from longspan.indexer.stages.tree import means_above, with_heads
 from longspan.indexer.stages.work_files import (
     FINAL,
     NAMES,

@@ -1,12 +1,15 @@
 """The head tree while it is being built."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import assign
+from longspan.indexer.planning.portions import ENCODED
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int64]
@@ -79,3 +82,33 @@ def with_heads(
 def starts(sizes: Counts) -> Counts:
     """Return where each of some runs begins, from their sizes."""
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+
+
+def means_above(heads: Floats, counts: Counts, sizes: list[Counts]) -> list[Floats]:
+    """Return the means of the vectors under the nodes of each level above the heads.
+
+    heads   (h, width)  means of postings
+    counts  (h,)        vectors of each
+    sizes   children of each node, for every level but the last
+    """
+    levels: list[Floats] = []
+    below = heads
+    for children in reversed(sizes):
+        total = np.add.reduceat(counts, starts(children))
+        means = np.empty((len(children), heads.shape[1]), np.float32)
+        first = np.concatenate([[0], np.cumsum(children)])
+        for some in blocks_of(children, max(1, ENCODED // heads.shape[1])):
+            mine = slice(first[some.start], first[some.stop])
+            weighed = below[mine] * counts[mine, None].astype(np.float64)
+            means[some] = np.add.reduceat(weighed, starts(children[some]), axis=0)
+            means[some] /= total[some, None]
+        levels.insert(0, means)
+        below, counts = means, total
+    return levels
+
+
+def blocks_of(sizes: Counts, most: int) -> Iterator[slice]:
+    """Yield runs of neighbours: those of each have fewer than most together, besides its first."""
+    edges = np.flatnonzero(np.diff((np.cumsum(sizes) - 1) // most, prepend=-1))
+    for first, last in pairwise([0, *edges[edges > 0].tolist(), len(sizes)]):
+        yield slice(first, last)

@@ -16,8 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from longspan.indexer.config import RECALL_OF, check_among
+from longspan.indexer.config import RECALL_OF, BuildConfig, check_among
+from longspan.indexer.errors import DoesNotFit
 from longspan.indexer.inputs import open_queries
+from longspan.indexer.planning import memory
+from longspan.indexer.planning.plan import misfits
+from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.reader.copies import beside
 from longspan.indexer.running.progress import SILENT, Progress
 from longspan.indexer.running.workers import Workers, workers
@@ -25,7 +29,7 @@ from longspan.indexer.stages import publish
 from longspan.indexer.stages.calibrate import calibrate
 from longspan.indexer.stages.entries import Entries
 from longspan.indexer.stages.holders import holders_in
-from longspan.indexer.stages.samples import Samples, samples_of, taken
+from longspan.indexer.stages.samples import KNOWN, Samples, samples_of, taken
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.heads import Heads
@@ -45,15 +49,19 @@ def recalibrate(
     *,
     recall_of: str | None = None,
     threads: int | None = None,
+    memory_limit: int | None = None,
     tmp: Path | None = None,
     progress: Progress = SILENT,
 ) -> Manifest:
     """Write an index of the same vectors at output, calibrated with a file of queries.
 
-    recall_of  who is to have a recall, as BuildConfig has it; default: as the index has it
-    tmp        folder for a copy of queries that cannot be mapped; default: beside the output
-    BadFile when the queries do not fit the index, before anything is written; DamagedIndex when
-    files of it are not as they were published; IndexExists when there is something at output.
+    recall_of     who is to have a recall, as BuildConfig has it; default: as the index has it
+    memory_limit  bytes of the process, without the pages of files; default: as much as it takes
+    tmp           folder for a copy of queries that cannot be mapped; default: beside the output
+
+    DoesNotFit when the limit is less than one thread takes; BadFile when the queries do not fit the
+    index, before anything is written; DamagedIndex when files of it are not as they were published;
+    IndexExists when there is something at output.
     """
     publish.refuse_existing(output)
     stored = open_stored(index)
@@ -62,6 +70,8 @@ def recalibrate(
     recall_of = recall_of or manifest.recall_of
     check_among("recall_of", recall_of, RECALL_OF)
     given = open_queries(queries, stored, space, tmp or beside(output))
+    known = min(given.n, KNOWN)
+    threads = threads_within(memory_limit, manifest, space, known, threads)
     with workers(threads) as pool, publish.beside(output, MARK, (DRAFT,)) as place:
         asked, own, more = taken(given)
         samples = samples_of(
@@ -83,6 +93,26 @@ def recalibrate(
         made.write(draft)
         publish.publish(draft, output)
     return made
+
+
+def threads_within(
+    limit: int | None, manifest: Manifest, space: HeadSpace, queries: int, threads: int | None
+) -> int:
+    """Return how many threads may work within a limit of memory.
+
+    limit    bytes of the process
+    queries  whose neighbours a scan finds
+    threads  at most; default: every core this process may use
+    """
+    wanted = threads or len(os.sched_getaffinity(0))
+    dials = {"codec": manifest.codec["kind"], "heads": manifest.heads}
+    shape = shape_of(manifest.n, space, BuildConfig(**{**manifest.config, **dials}))
+    held = memory.held_by_caller()
+    every = memory.needs(shape, queries, threads=wanted, held=held)
+    needs = {name: every[name] for name in ("truth", "calibrate")}
+    if wrong := misfits(needs, limit):
+        raise DoesNotFit(f"{manifest.name}: {'; '.join(wrong)}")
+    return min(need.units(limit, wanted) for need in needs.values())
 
 
 def calibrated(

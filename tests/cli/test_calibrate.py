@@ -100,8 +100,23 @@ def test_what_does_not_fit_is_refused_and_nothing_is_left(far: Path, tmp_path: P
     words = "no manifest.json there"
     asked: list[str | Path] = ["--queries", far / "asked.npy"]
     refused(2, "calibrate", tmp_path, tmp_path / "made", *asked, words=words)
+    little = [*asked, "--memory", "60MiB"]
+    words = "bytes of memory, the limit is 62,914,560"
+    refused(4, "calibrate", far / "index", tmp_path / "made", *little, words=words)
 
     assert [path.name for path in tmp_path.iterdir()] == ["narrow.npy"]
+
+
+def test_memory_bounds_the_threads_and_the_choice_stays(far: Path, tmp_path: Path) -> None:
+    made = []
+    np.save(tmp_path / "few.npy", np.load(far / "asked.npy")[::12])
+    for name, limit in (("little", "300MiB"), ("much", "4GiB")):
+        succeeds(
+            "calibrate", far / "index", tmp_path / name,
+            "--queries", tmp_path / "few.npy", "--threads", "8", "--memory", limit,
+        )  # fmt: skip
+        made.append(Manifest.read(tmp_path / name).calibration)
+    assert made[0] == made[1]
 
 
 def test_a_damaged_posting_is_an_error_and_leaves_nothing(far: Path, tmp_path: Path) -> None:

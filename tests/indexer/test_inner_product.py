@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from longspan.indexer.reader.norms import FARTHEST, unevenness_of
 from longspan.indexer.reader.opening import open_vectors
-from longspan.indexer.stages.means import blocks_of, means_above
+from longspan.indexer.stages.tree import blocks_of, means_above
 from longspan.indexer.store.heads import Heads
 from longspan.indexer.store.manifest import Manifest
 from longspan.indexer.store.opened import Parts
