@@ -72,6 +72,14 @@ class Sample:
             np.concatenate([self.own, more.own]),
         )
 
+    def telling(self) -> "Sample":
+        """Return the queries whose neighbours are not all equally far, where there are such.
+
+        Of equals any is right: where those lie that are known says nothing.
+        """
+        tells = self.distances[:, 0] < self.distances[:, -1]
+        return self.some(tells) if tells.any() else self
+
     def every(self, step: int) -> "Sample":
         """Return the queries with those neighbours whose number a step divides."""
         kept = slice(step - 1, None, step)
@@ -177,7 +185,7 @@ def samples_of(
             some = slice(None, None, -(-len(queries) // few))
             found = neighbours(vectors, queries[some], own[some], ks[-1], metric, threads, progress)
             many.append(found.every(step))
-    return Samples(usual, many, fresh, more, source)
+    return Samples(usual.telling(), [each.telling() for each in many], fresh, more, source)
 
 
 def unknown(queries: NDArray[Any], own: NDArray[np.int64]) -> Sample:

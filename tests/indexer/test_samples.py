@@ -13,11 +13,15 @@ from longspan.indexer.stages.samples import (
     KNOWN,
     MANY_ARE,
     MORE,
+    Sample,
     drawn,
     samples_of,
     taken,
     unknown,
 )
+from longspan.indexer.store.calibration import RECALLS
+from longspan.indexer.store.manifest import Manifest
+from tests.builds import built_index
 from tests.reference import all_distances
 
 
@@ -55,3 +59,26 @@ def test_half_of_many_queries_are_fresh(tmp_path: Path) -> None:
     both = np.concatenate([found.usual.queries, found.fresh.queries])
     nearest = np.concatenate([found.usual.truth, found.fresh.truth])[:, 0]
     np.testing.assert_array_equal(nearest, all_distances(both, base, "l2").argmin(axis=1))
+
+
+def test_queries_whose_neighbours_are_all_equally_far_do_not_choose() -> None:
+    distances = np.array([[0, 0, 0], [0, 0, 1], [2, 2, 2], [1, 2, np.inf]], np.float32)
+    rows = np.arange(4)
+    sample = Sample(rows[:, None], np.zeros((4, 3), np.int64), distances, rows)
+    np.testing.assert_array_equal(sample.telling().own, [1, 3])
+    alike = sample.some(np.array([True, False, True, False]))
+    np.testing.assert_array_equal(alike.telling().own, [0, 2])  # nobody else is there
+
+
+def test_equal_vectors_do_not_make_other_queries_dearer(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(2_500, 16)).astype(np.float32)
+    many = rows.copy()
+    many[::10] = rows[0]
+    reads = []
+    for name, base in (("plain", rows), ("equal", many)):
+        (tmp_path / name).mkdir()
+        index = built_index(tmp_path / name, base, codec="pq", calibration=250)
+        tiers = Manifest.read(index).calibration["tiers"]
+        at = RECALLS.index(0.95)
+        reads.append([tier["postings"][1][at] + tier["pages"][1][at] for tier in tiers])
+    assert (np.array(reads[1]) < 1.4 * np.array(reads[0])).all(), reads
