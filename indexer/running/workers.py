@@ -8,9 +8,10 @@ of workers, so the result is the same for any number of them.
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -61,14 +62,25 @@ def as_done(
     """Yield each item as soon as its future is done, in any order; the first error ends it.
 
     submit  gives the future of an item; no more than most are under way
+
+    Why not `concurrent.futures.wait`: it holds the locks of all futures for a while, and where an
+    interrupt (Ctrl-C) comes then, they stay locked and the threads at work on them never end.
     """
-    left = iter(items)
-    running = {submit(item): item for item in islice(left, most)}
+    left, done = iter(items), SimpleQueue[Future[Any]]()
+    running: dict[Future[Any], Item] = {}
+
+    def start(count: int) -> None:
+        for item in islice(left, count):
+            future = submit(item)
+            running[future] = item
+            future.add_done_callback(done.put)
+
+    start(most)
     while running:
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            future.result()
-            yield running.pop(future)
-            running |= {submit(item): item for item in islice(left, 1)}
+        future = done.get()
+        future.result()
+        yield running.pop(future)
+        start(1)
 
 
 @contextmanager
