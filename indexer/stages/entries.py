@@ -5,9 +5,8 @@ until it is full. Heads without vectors go; one with more than a posting holds b
 (longspan.indexer.stages.crowd).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from longspan.indexer.stages.closure import (
 )
 from longspan.indexer.stages.cluster import tree_of
 from longspan.indexer.stages.crowd import crowd_of, cut, pieces_of
+from longspan.indexer.stages.tree import blocks_of
 from longspan.indexer.stages.work_files import PIECES, entries_in
 
 Counts = NDArray[np.int64]
@@ -74,7 +74,7 @@ def settle(job: Job, part: int) -> None:
     primary, copies = (stored_under(job, kind, part) for kind in (PRIMARY, COPIES))
     made = [
         settled(job, under_heads(primary, *some), under_heads(copies, *some), *some)
-        for some in pairwise(blocks_of(primary, copies, first, last))
+        for some in heads_together(primary, copies, first, last)
     ]
     del primary, copies
     entries, heads = zip(*made, strict=True)
@@ -88,13 +88,18 @@ def settle(job: Job, part: int) -> None:
     )
 
 
-def blocks_of(primary: Stored, copies: Stored, first: int, last: int) -> list[int]:
-    """Return where to cut the heads [first, last): SETTLED are stored under those of a block."""
+def heads_together(
+    primary: Stored, copies: Stored, first: int, last: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last, plus one, of heads in [first, last) that are settled together.
+
+    SETTLED are stored under them.
+    """
     stored = np.zeros(last - first, np.int64)
     for found in (primary, copies):
         stored += np.bincount(found["head"] - np.uint32(first), minlength=last - first)
-    block = np.cumsum(stored) // SETTLED
-    return [first, *(first + 1 + np.flatnonzero(np.diff(block))).tolist(), last]
+    for some in blocks_of(stored, SETTLED):
+        yield first + some.start, first + some.stop
 
 
 def settled(

@@ -18,7 +18,7 @@ def write_means(job: Job, part: int) -> None:
     """Write the mean of each of a part's postings, of the vectors whose nearest head it is."""
     entries, vectors = entries_of(job, part), PartRows.read(job, part)
     slots, counts = entries.order.astype(np.int64), entries.primary
-    first = np.concatenate([[0], np.cumsum(counts)])
+    first = np.append(starts(counts), len(slots))
     found = np.empty((len(counts), job.space.width), np.float32)
     for some in blocks_of(counts, max(1, ENCODED // job.space.width)):
         mine = slots[first[some.start] : first[some.stop]]

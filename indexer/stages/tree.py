@@ -96,7 +96,7 @@ def means_above(heads: Floats, counts: Counts, sizes: list[Counts]) -> list[Floa
     for children in reversed(sizes):
         total = np.add.reduceat(counts, starts(children))
         means = np.empty((len(children), heads.shape[1]), np.float32)
-        first = np.concatenate([[0], np.cumsum(children)])
+        first = np.append(starts(children), len(below))
         for some in blocks_of(children, max(1, ENCODED // heads.shape[1])):
             mine = slice(first[some.start], first[some.stop])
             weighed = below[mine] * counts[mine, None].astype(np.float64)
