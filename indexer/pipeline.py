@@ -93,7 +93,7 @@ def build(
     folder = Path(tmp) if tmp else beside(index)
     given = open_inputs(source, metric, ids, queries, payload, folder, progress)
     vectors, job = given.vectors, job_of(given, Path(index), config)
-    asked = min(given.queries.n if given.queries else config.calibration, samples.KNOWN)
+    asked = given.queries.n if given.queries else config.calibration
     threads = (threads if executor == LOCAL else None) or len(os.sched_getaffinity(0))
     threads = threads_within(memory_limit, job, threads)
     budget = Budget(job, asked, bool(payload), memory_limit, threads, held)

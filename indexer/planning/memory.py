@@ -264,6 +264,7 @@ def needs(
     held     bytes that the caller has in this process besides
     """
     part = largest or min(shape.n, ceil(portions.LARGEST * shape.n / shape.parts))
+    queries = min(queries, portions.KNOWN)
     build = Build(shape, queries, part, stored or part * shape.config.max_copies, threads)
     coded = bool(shape.form.groups)
     done = {"train": coded, "encode": coded, "mean": shape.space.clusters_apart, "payload": objects}

@@ -7,7 +7,7 @@ keeps up is assumed.
 """
 
 from longspan.indexer.planning import footprint
-from longspan.indexer.planning.portions import ROUNDS, SAMPLE, TRAIN
+from longspan.indexer.planning.portions import KNOWN, ROUNDS, SAMPLE, TRAIN
 from longspan.indexer.planning.shape import Shape
 
 WIDTH = 128  # dimensions that the figures are of
@@ -17,6 +17,7 @@ SERIAL = ("sample", "tree", "number", "train")  # done by one core
 
 def core_seconds(shape: Shape, queries: int) -> dict[str, float]:
     """Return the seconds of a core that each stage takes on the measured machine."""
+    queries = min(queries, KNOWN)
     n, wide, coded = shape.n, shape.space.width / WIDTH, bool(shape.form.groups)
     postings = shape.dials.heads * footprint.posting(shape, footprint.copies(shape)) / n
     each = {

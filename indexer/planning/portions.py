@@ -19,6 +19,7 @@ NAMED = 1 << 20  # ids that are brought into the order of the rows at once
 SAMPLE = 65_536  # vectors that the books of a codec are trained on: 256 a point
 ENCODED = 1 << 20  # values of the vectors that are coded together
 POSTINGS = 1 << 20  # bytes of postings that are made together
+KNOWN = 2_000  # calibration queries whose neighbours a scan finds; more choose hardly better
 ASKED = 32  # calibration queries a native call
 MANY = (300, 1000), (10_000,)  # neighbours that some of them have known,
 FEW = 50, 12  # ... so many of them

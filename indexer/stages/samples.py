@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.indexer.planning.portions import FEW, MANY
+from longspan.indexer.planning.portions import FEW, KNOWN, MANY
 from longspan.indexer.reader import Source, Vectors
 from longspan.indexer.running import heap
 from longspan.indexer.running.job import Job
@@ -23,11 +23,10 @@ from longspan.indexer.tools.truth import exact
 
 KS = (1, 10, 100)
 STEPS = 1, 10  # of MANY: of so many neighbours one is kept, and stands for the others
-KNOWN = 2_000  # queries whose neighbours a scan finds; more choose hardly better
 MORE = 1_000  # fresh queries, when they are of the base, and as many as the others at most
 HITS = 1_500  # neighbours that a target is judged by: where one is wanted, so many queries
-USUAL, IN_TURN = 5, 7  # of seven queries five are usual, the others fresh; half of MANY_ARE
-ENOUGH, MANY_ARE = 200, 1_400  # queries: fewer are usual and fresh at once
+USUAL, IN_TURN = 5, 7  # of seven queries five are usual, the others fresh
+ENOUGH, MANY_ARE = 200, 1_400  # queries: fewer are usual and fresh at once, of more half are usual
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from longspan.indexer.stages import publish
 from longspan.indexer.stages.calibrate import calibrate
 from longspan.indexer.stages.entries import Entries
 from longspan.indexer.stages.holders import holders_in
-from longspan.indexer.stages.samples import KNOWN, Samples, samples_of, taken
+from longspan.indexer.stages.samples import Samples, samples_of, taken
 from longspan.indexer.store.calibration import Calibration
 from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.heads import Heads
@@ -70,8 +70,7 @@ def recalibrate(
     recall_of = recall_of or manifest.recall_of
     check_among("recall_of", recall_of, RECALL_OF)
     given = open_queries(queries, stored, space, tmp or beside(output))
-    known = min(given.n, KNOWN)
-    threads = threads_within(memory_limit, manifest, space, known, threads)
+    threads = threads_within(memory_limit, manifest, space, given.n, threads)
     with workers(threads) as pool, publish.beside(output, MARK, (DRAFT,)) as place:
         asked, own, more = taken(given)
         samples = samples_of(
@@ -101,7 +100,7 @@ def threads_within(
     """Return how many threads may work within a limit of memory.
 
     limit    bytes of the process
-    queries  whose neighbours a scan finds
+    queries  that are given
     threads  at most; default: every core this process may use
     """
     wanted = threads or len(os.sched_getaffinity(0))

@@ -6,11 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longspan.indexer.config import BuildConfig
+from longspan.indexer.planning import memory, pace
+from longspan.indexer.planning.portions import KNOWN
+from longspan.indexer.planning.shape import shape_of
 from longspan.indexer.reader.opening import open_vectors
 from longspan.indexer.running.progress import SILENT
 from longspan.indexer.stages.samples import (
     HITS,
-    KNOWN,
     MANY_ARE,
     MORE,
     Sample,
@@ -21,6 +24,7 @@ from longspan.indexer.stages.samples import (
 )
 from longspan.indexer.store.calibration import RECALLS
 from longspan.indexer.store.manifest import Manifest
+from longspan.indexer.store.space import HeadSpace
 from tests.builds import built_index
 from tests.reference import all_distances
 
@@ -45,6 +49,16 @@ def test_of_a_long_file_some_queries_are_known_and_more_are_taken(tmp_path: Path
     both = np.sort(np.concatenate([known, more.queries])[:, 0])
     assert np.diff(both).min() > 0
     assert (both[0], both[-1]) == (0, 8_999)  # from all of the file
+
+
+def test_queries_beyond_the_known_are_planned_without_memory_or_time() -> None:
+    shape = shape_of(1_000_000, HeadSpace("l2", "u8", 128), BuildConfig())
+    fewer, known, more = (memory.needs(shape, asked) for asked in (KNOWN // 2, KNOWN, 3 * KNOWN))
+    assert more == known
+    assert known["truth"].once > fewer["truth"].once
+    less, same, none = (pace.core_seconds(shape, asked) for asked in (KNOWN // 2, KNOWN, 3 * KNOWN))
+    assert none == same
+    assert same["calibrate"] > less["calibrate"]
 
 
 def test_half_of_many_queries_are_fresh(tmp_path: Path) -> None:
