@@ -70,7 +70,7 @@ def recalibrate(
     recall_of = recall_of or manifest.recall_of
     check_among("recall_of", recall_of, RECALL_OF)
     given = open_queries(queries, stored, space, tmp or beside(output))
-    threads = threads_within(memory_limit, manifest, space, given.n, threads)
+    threads = threads_fitting(memory_limit, manifest, space, given.n, threads)
     with workers(threads) as pool, publish.beside(output, MARK, (DRAFT,)) as place:
         asked, own, more = taken(given)
         samples = samples_of(
@@ -94,7 +94,7 @@ def recalibrate(
     return made
 
 
-def threads_within(
+def threads_fitting(
     limit: int | None, manifest: Manifest, space: HeadSpace, queries: int, threads: int | None
 ) -> int:
     """Return how many threads may work within a limit of memory.
@@ -103,9 +103,9 @@ def threads_within(
     queries  that are given
     threads  at most; default: every core this process may use
     """
-    wanted = threads or len(os.sched_getaffinity(0))
     dials = {"codec": manifest.codec["kind"], "heads": manifest.heads}
     shape = shape_of(manifest.n, space, BuildConfig(**{**manifest.config, **dials}))
+    wanted = memory.threads_within(limit, shape, threads or len(os.sched_getaffinity(0)))
     held = memory.held_by_caller()
     every = memory.needs(shape, queries, threads=wanted, held=held)
     needs = {name: every[name] for name in ("truth", "calibrate")}
