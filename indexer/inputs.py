@@ -73,11 +73,10 @@ def open_inputs(
 
 def space_of(vectors: Vectors, metric: str) -> HeadSpace:
     """Return the head space; errors as of `longest_of`."""
-    longest, shape = longest_of(vectors, metric), (metric, vectors.dtype_name, vectors.dim)
-    if metric != "ip":
-        return HeadSpace(*shape)
+    longest = longest_of(vectors, metric)
+    radius = radius_for(longest, vectors.dim) if metric == "ip" else 0.0
     unevenness = unevenness_of(vectors, metric, longest)
-    return HeadSpace(*shape, radius_for(longest, vectors.dim), unevenness)
+    return HeadSpace(metric, vectors.dtype_name, vectors.dim, radius, unevenness)
 
 
 def longest_of(vectors: Vectors, metric: str) -> float:

@@ -151,9 +151,10 @@ def looked_up(asking: Asking, rows: list[list[Setting]], samples: Samples) -> Sa
     more, fresh = samples.more, samples.fresh
     widest = rows[0][-1]
     wanted = min(len(more.own), HITS - len(fresh.own))
-    if wanted > 0:
-        more = more.some(slice(None, None, len(more.own) // wanted))
-    for setting in [widest, *wider(asking.parts, widest)] if wanted > 0 else []:
+    if wanted <= 0:
+        return samples
+    more = more.some(slice(None, None, len(more.own) // wanted))
+    for setting in [widest, *wider(asking.parts, widest)]:
         if replace(asking, recall_of=MEAN).judge(setting, 1, fresh).recall >= SURE:
             found = asking.distances(setting, 1, more)
             return replace(samples, more=fresh.and_nearest(more, found))

@@ -50,10 +50,9 @@ def number(job: Job) -> None:
 
 def save_heads(job: Job, first: NDArray[np.int64]) -> None:
     """Write the heads of all postings, those of each part from first on."""
-    shape = (int(first[-1]), job.space.width)
+    shape, apart = (int(first[-1]), job.space.width), job.space.clusters_apart
     with job.writing(job.work / SETTLED, np.float32, shape) as write:
         for part in job.filled:
-            apart = job.space.clusters_apart
             write(job.load(means_in(part)) if apart else heads_under(job, part))
 
 
