@@ -27,7 +27,7 @@ from longspan.indexer.stages.work_files import below_of, owners_in, stored_in
 
 NEIGHBOURS = 256  # groups whose centres are compared exactly
 
-# Where a vector is stored, sorted by head and then by distance (squared L2, in the head space).
+# Where a vector is stored, sorted by head and then by distance (squared L2, as they are placed).
 STORED = np.dtype([("head", "<u4"), ("dist", "<f4"), ("slot", "<u4")])
 KINDS = PRIMARY, COPIES = "primary", "copies"
 
@@ -82,8 +82,8 @@ def copies_in(job: Job, tree: Tree, part: int) -> tuple[NDArray[np.uint32], NDAr
         step = max(1, min(job.together, job.together * COMPARED // len(candidates.ids)))
         for at in range(first, last, step):
             mine = below["order"][at : min(at + step, last)]
-            lifted = job.space.place(rows[mine])
-            kept[mine], dist[mine] = copies_of(lifted, tree.heads, candidates, job.config)
+            placed = job.space.place(rows[mine])
+            kept[mine], dist[mine] = copies_of(placed, tree.heads, candidates, job.config)
     return kept, dist
 
 
@@ -156,18 +156,18 @@ def heads_near(tree: Tree, parent: int) -> NDArray[np.uint32]:
 
 
 def copies_of(
-    lifted: NDArray[np.float32],
+    placed: NDArray[np.float32],
     heads: NDArray[np.float32],
     candidates: Candidates,
     config: BuildConfig,
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     """Return the heads that vectors are stored under and their distances, nearest first.
 
-    lifted   (n, width)  of which the candidates' mean is subtracted
+    placed   (n, width)  of which the candidates' mean is subtracted
     returns  (n, max_copies) each; NOBODY and inf beyond the last
     """
-    found, dist = nearest(lifted, candidates, config)
-    kept = np.empty((len(lifted), config.max_copies), np.uint32)
+    found, dist = nearest(placed, candidates, config)
+    kept = np.empty((len(placed), config.max_copies), np.uint32)
     kept_dist = np.empty(kept.shape, np.float32)
     ratio, factor = config.closure_ratio**2, config.closure_spread
     native.spread(dist, found, heads, ratio, factor, kept, kept_dist)
@@ -175,15 +175,15 @@ def copies_of(
 
 
 def nearest(
-    lifted: NDArray[np.float32], candidates: Candidates, config: BuildConfig
+    placed: NDArray[np.float32], candidates: Candidates, config: BuildConfig
 ) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
     """Return each vector's nearest candidates and their squared distances, nearest first."""
-    lifted -= candidates.mean
+    placed -= candidates.mean
     width = min(NEAREST * config.max_copies, len(candidates.ids))
-    found = np.empty((len(lifted), width), np.uint32)
+    found = np.empty((len(placed), width), np.uint32)
     dist = np.empty(found.shape, np.float32)
-    dots = lifted @ candidates.near.T
-    native.nearest(dots, square(lifted), candidates.squares, candidates.ids, dist, found)
+    dots = placed @ candidates.near.T
+    native.nearest(dots, square(placed), candidates.squares, candidates.ids, dist, found)
     return found, dist
 
 

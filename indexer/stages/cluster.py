@@ -39,15 +39,15 @@ def cluster(job: Job, part: int) -> None:
     numbered from the part's first, and groups says where each begins.
     """
     start, stop = job.bounds[part], job.bounds[part + 1]
-    lifted = job.space.place(job.staged.rows(start, stop))
+    placed = job.space.place(job.staged.rows(start, stop))
     job.staged.release(start, stop)
-    mean = lifted.mean(axis=0)
-    lifted -= mean  # GEMM distances lose digits far from the origin
+    mean = placed.mean(axis=0)
+    placed -= mean  # GEMM distances lose digits far from the origin
     rng = np.random.default_rng([job.config.seed, part])
     rows = np.arange(stop - start, dtype=np.uint32)
     leaf = job.n / job.dials.heads
-    top = Node(mean, rows.copy(), split(lifted, rows, leaf, job.levels - 1, rng, mean))
-    del lifted
+    top = Node(mean, rows.copy(), split(placed, rows, leaf, job.levels - 1, rng, mean))
+    del placed
     levels = list(by_level([top]))
     groups = [node.rows for node in levels[-2]]
     job.save_all(
@@ -66,7 +66,7 @@ def split(
 ) -> list[Node]:
     """Split one cluster into `levels` levels of nodes; return the first.
 
-    vectors  (n, dim)  of the cluster, in the head space, less mean; their order is changed
+    vectors  (n, dim)  of the cluster, where they are placed, less mean; their order is changed
     rows     (n,)      their numbers, changed likewise
     leaf     vectors a head should have
     """

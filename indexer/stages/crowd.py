@@ -26,7 +26,7 @@ def pieces_of(primary: NDArray[np.uint32], cap: int) -> NDArray[np.uint32]:
 
 
 class Crowd:
-    """The vectors of one head, in the head space: all at hand when they are few, else some.
+    """The vectors of one head, placed: all at hand when they are few, else some.
 
     read   gives those at some positions, (positions, width)
     count  how many there are

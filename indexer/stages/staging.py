@@ -65,7 +65,7 @@ def sample(job: Job) -> None:
 
 
 def drawn(job: Job, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return random vectors in the head space, as many as the parts' centres are trained on."""
+    """Return random vectors, placed, as many as the parts' centres are trained on."""
     count = min(job.n, TRAIN * job.parts)
     rows = np.sort(rng.choice(job.n, count, replace=False))
     return job.space.place(job.input.gather(rows))
@@ -81,9 +81,9 @@ def route(job: Job, chunk: int) -> None:
     step = max(1, ROUTE // job.space.width)
     for at in range(start, stop, step):
         to = min(at + step, stop)
-        lifted = job.space.place(vectors.rows(at, to))
-        lifted -= mean
-        labels[at - start : to - start] = cheapest(lifted, centres, price)
+        placed = job.space.place(vectors.rows(at, to))
+        placed -= mean
+        labels[at - start : to - start] = cheapest(placed, centres, price)
     vectors.release(start, stop)
     job.save(labels_of(chunk), labels)
 

@@ -21,7 +21,8 @@ NOBODY = np.uint32(assign.NOBODY)
 class Tree:
     """Levels of centres from the top, the heads last.
 
-    levels       (nodes, width) float32 each, in the head space; children of a node lie side by side
+    levels       (nodes, width) float32 each, as HeadSpace.place has them; children of a
+                 node lie side by side
     sizes        (nodes,) children of each node, for every level but the last
     first_head   (parts + 1,) where the heads of each part begin
     first_group  (parts + 1,) where its groups begin: its nodes that have heads for children
