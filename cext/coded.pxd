@@ -10,7 +10,9 @@ from longspan.cext.tree cimport HeadTree
 
 # What one search needs beside its batch; a tier uses some of it.
 cdef struct Scratch:
-    float *tables        # (tiers, groups, 256)
+    float *tables        # (tiers, 2 groups, 16)
+    uint8_t *small       # (2, groups, 16)  those of the first tier as bytes,
+    ls_codes codes       # ... and what goes with them
     float *block         # distances of a posting
     uint32_t *survivors  # (2, depth + 1)  rows to rerank of this query and the one before; count first
     uint64_t *held       # of a pool of candidates (longspan.cext.codes_tier)
@@ -28,7 +30,7 @@ cdef class CodedPostings(Postings):
     cdef Rows rows
     cdef const float[:, :, :, ::1] books
     cdef const float[::1] scales
-    cdef size_t groups, shared, tiers
+    cdef size_t groups, tiers
     cdef float unit, ratio
 
     cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil
@@ -39,7 +41,6 @@ cdef class CodedPostings(Postings):
         self, Batch *batch, size_t i, const Scratch *scratch
     ) noexcept nogil
     cdef void tables_of(self, Batch *batch, size_t i, Scratch *scratch) noexcept nogil
-    cdef ls_codes codes_of(self, const Scratch *scratch) noexcept nogil
     cdef void vectors_of(
         self, size_t posting, const void *query, float inverse, float *block
     ) noexcept nogil

@@ -20,11 +20,13 @@ Inner product has an addend of its own (longspan.indexer.stages.codec).
 """
 
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels, ls_codes
+from longspan.cext.kernels cimport (
+    LS_GROUP, LS_POINTS, LS_SCALES, LS_SHARE, kernels, ls_books, ls_codes,
+)
 from longspan.cext.mapped cimport Ids, Rows
 from longspan.cext.pages cimport ls_major_faults
 from longspan.cext.posting cimport coded_bytes, padded
@@ -40,8 +42,8 @@ cdef class CodedPostings(Postings):
     """The coded postings of one mapped shard; counts are their primary entries.
 
     copies  (h,)  entries that are codes
-    books   (tiers, groups or 1, 8, 256)  the points that a byte of a code names
-    groups  bytes of a code
+    books   (tiers, 2 groups or 1, span, 16)  the points that a nibble of a code names
+    groups  bytes of a code, an even number
     scales  (256,)  what the scale byte of a record means
     unit    of the addends
     ratio   scale of the second tier over that of the first
@@ -67,16 +69,19 @@ cdef class CodedPostings(Postings):
         const uint32_t[::1] sums=None,
     ):
         cdef size_t i
-        if copies.shape[0] != counts.shape[0] or books.shape[0] != 2 or scales.shape[0] != LS_POINTS:
+        if copies.shape[0] != counts.shape[0] or books.shape[0] != 2 or scales.shape[0] != LS_SCALES:
             raise ValueError(f"{copies.shape[0]} copies, {books.shape[0]} books, {scales.shape[0]}")
-        if books.shape[2] != LS_GROUP or books.shape[3] != LS_POINTS or (
-            books.shape[1] != 1 and books.shape[1] != <Py_ssize_t>groups
+        if (
+            groups % 2 or (books.shape[1] != 1 and books.shape[1] != <Py_ssize_t>(2 * groups))
+            or books.shape[2] % 4 or not 0 < books.shape[2] <= 4 * LS_SHARE
+            or books.shape[3] != LS_POINTS or groups * LS_GROUP % <size_t>books.shape[2]
         ):
-            raise ValueError(f"books of {books.shape[1]} x {books.shape[2]} x {books.shape[3]}")
+            raise ValueError(
+                f"{groups} groups, books of {books.shape[1]} x {books.shape[2]} x {books.shape[3]}"
+            )
         self.copies, self.books, self.scales = copies, books, scales
         self.groups, self.unit, self.ratio = groups, unit, ratio
         self.width = groups * LS_GROUP
-        self.shared = books.shape[1] == 1
         self.tiers = 1
         Postings.__init__(self, mapped, offsets, counts, dtype, dim, metric, sums)
         for i in range(<size_t>copies.shape[0]):
@@ -116,10 +121,11 @@ cdef class CodedPostings(Postings):
     cdef bint prepare(self, Batch *batch, Scratch *scratch) noexcept nogil:
         """Allocate what a search needs; return whether there was memory for it. Tiers want more."""
         scratch.tables = <float *>ls_room(
-            ls_times(self.tiers, self.groups), LS_POINTS * sizeof(float)
+            ls_times(self.tiers, 2 * self.groups), LS_POINTS * sizeof(float)
         )
+        scratch.small = <uint8_t *>ls_room(2 * self.groups, LS_POINTS)
         scratch.survivors = <uint32_t *>ls_room(ls_plus(batch.depth, 1), 2 * sizeof(uint32_t))
-        return scratch.tables != NULL and scratch.survivors != NULL
+        return scratch.tables != NULL and scratch.small != NULL and scratch.survivors != NULL
 
     cdef void find(
         self, Batch *batch, size_t i, Wave *wave, Scratch *scratch, Ids ids
@@ -165,6 +171,7 @@ cdef class CodedPostings(Postings):
             self.missed()
             self.rows.asked.missed()
         free(scratch.tables)
+        free(scratch.small)
         free(scratch.survivors)
         free(scratch.held)
         free(scratch.dist)
@@ -175,16 +182,19 @@ cdef class CodedPostings(Postings):
 
     cdef void tables_of(self, Batch *batch, size_t i, Scratch *scratch) noexcept nogil:
         """Make the query's tables, one for each tier in use."""
-        cdef size_t tier
+        cdef size_t tier, nibbles = 2 * self.groups
+        cdef ls_books books
         for tier in range(self.tiers):
-            kernels().tables(
-                batch.turned + i * self.groups * LS_GROUP, &self.books[tier, 0, 0, 0], self.groups,
-                self.shared, scratch.tables + tier * self.groups * LS_POINTS,
+            books = ls_books(
+                &self.books[tier, 0, 0, 0], nibbles, self.books.shape[2], self.books.shape[1] == 1
             )
-
-    cdef ls_codes codes_of(self, const Scratch *scratch) noexcept nogil:
-        """Return what the kernel of estimates wants to know of the first codes."""
-        return ls_codes(scratch.tables, &self.scales[0], self.unit, self.groups)
+            kernels().tables(
+                batch.turned + i * self.width, &books, scratch.tables + tier * nibbles * LS_POINTS
+            )
+        scratch.codes = ls_codes(scratch.small, &self.scales[0], 0, 0, self.unit, self.groups)
+        kernels().small(
+            scratch.tables, self.groups, scratch.small, &scratch.codes.base, &scratch.codes.step
+        )
 
     cdef void rerank(self, Batch *batch, size_t i, const uint32_t *survivors) noexcept nogil:
         """Fold the exact distances of the survivors into the top k, and sort it."""

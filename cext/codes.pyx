@@ -7,11 +7,14 @@ from libc.math cimport sqrtf
 from libc.stdint cimport uint8_t
 from libc.stdlib cimport free
 
-from longspan.cext.kernels cimport LS_GROUP, LS_POINTS, kernels
+from longspan.cext.kernels cimport (
+    LS_GROUP, LS_POINTS, LS_SCALES, LS_SHARE, kernels, ls_books, ls_codes,
+)
 from longspan.cext.posting cimport SCALARS_1, SCALARS_2
 from longspan.cext.room cimport ls_room
 
-GROUP, POINTS = LS_GROUP, LS_POINTS  # dimensions that a byte of a code covers, its values
+GROUP, POINTS = LS_GROUP, LS_POINTS  # dimensions that a byte covers; points that a nibble names
+SCALES = LS_SCALES  # values of a scale byte
 SCALARS = SCALARS_1, SCALARS_2  # bytes behind a code of each tier
 
 
@@ -57,77 +60,105 @@ cdef void hadamard(float *x, size_t size) noexcept nogil:
 
 cdef int check(Py_ssize_t width, Py_ssize_t groups, const float[:, :, ::1] books) except -1:
     """Raise ValueError unless vectors, codes and books fit each other."""
+    cdef Py_ssize_t nibbles = width * 2 // LS_GROUP, span = books.shape[1]
     if width != groups * LS_GROUP:
         raise ValueError(f"vectors are {width} wide, codes have {groups} groups of {LS_GROUP}")
-    if (books.shape[0] != 1 and books.shape[0] != groups) or (
-        books.shape[1] != LS_GROUP or books.shape[2] != LS_POINTS
+    if (
+        (books.shape[0] != 1 and books.shape[0] != nibbles) or books.shape[2] != LS_POINTS
+        or span == 0 or span % 4 or width % span or span > 4 * LS_SHARE
     ):
         raise ValueError(f"books are {books.shape[0]} x {books.shape[1]} x {books.shape[2]}")
     return 0
 
 
+cdef ls_books books_of(const float[:, :, ::1] books, size_t nibbles) noexcept nogil:
+    """Return books as the kernels take them."""
+    return ls_books(&books[0, 0, 0], nibbles, books.shape[1], books.shape[0] == 1)
+
+
 def encode(
     const float[:, ::1] vectors,    # IN   (n, groups * 8)
-    const float[:, :, ::1] books,   # IN   (groups or 1, 8, 256)
-    const float[:, ::1] halves,     # IN   (groups or 1, 256)  half the square of each point
+    const float[:, :, ::1] books,   # IN   (groups * 2, span, 16)  span / 4 books share dimensions
+    const float[:, ::1] halves,     # IN   (groups * 2, 16)  half the square of each point
+    const float[:, ::1] cross,      # IN   (groups * 2, 16 * share * 16)  their dot products with
+                                    #      those of books with the same dimensions, 0 with its own
     uint8_t[:, ::1] codes,          # OUT  (n, groups)
 ):
-    """Fill codes with the nearest point of each group's book. Releases the GIL."""
-    cdef size_t n = vectors.shape[0], groups = codes.shape[1], i, g, shared
+    """Fill codes with points that add up to nearly the vectors. Releases the GIL.
+
+    Points are chosen one after the other, then by pairs, the best of 256 while the others stay.
+    """
+    cdef size_t n = vectors.shape[0], nibbles = 2 * codes.shape[1], block, i, t, p
     check(vectors.shape[1], codes.shape[1], books)
-    shared = books.shape[0] == 1
+    cdef size_t span = books.shape[1], share = span // 4
     if (
-        codes.shape[0] != vectors.shape[0] or halves.shape[0] != books.shape[0]
-        or halves.shape[1] != LS_POINTS
+        codes.shape[0] != vectors.shape[0] or span % LS_GROUP or <size_t>books.shape[0] != nibbles
+        or halves.shape[0] != books.shape[0] or halves.shape[1] != LS_POINTS
+        or cross.shape[0] != books.shape[0]
+        or <size_t>cross.shape[1] != LS_POINTS * share * LS_POINTS
     ):
         raise ValueError(f"{n} vectors, {codes.shape[0]} codes, {halves.shape[0]} halves")
-    cdef float *tables = <float *>ls_room(groups, LS_POINTS * sizeof(float))
-    if tables == NULL:
-        raise MemoryError(f"no memory for the tables of {groups} groups")
+    cdef float dots[LS_SHARE * LS_POINTS]
+    cdef uint8_t chosen[LS_SHARE]
+    cdef ls_books together
     with nogil:
-        for i in range(n):
-            kernels().tables(&vectors[i, 0], &books[0, 0, 0], groups, shared, tables)
-            for g in range(groups):
-                codes[i, g] = kernels().nearest(
-                    &halves[0 if shared else g, 0], tables + g * LS_POINTS
-                )
-    free(tables)
+        for block in range(nibbles // share):
+            t = block * share
+            together = ls_books(&books[t, 0, 0], share, span, 0)
+            for i in range(n):
+                kernels().tables(&vectors[i, 4 * t], &together, dots)
+                kernels().nearest(dots, &halves[t, 0], &cross[t, 0], share, chosen)
+                for p in range(share // 2):
+                    codes[i, t // 2 + p] = chosen[2 * p] | chosen[2 * p + 1] << 4
 
 
 def decode(
     const uint8_t[:, ::1] codes,    # IN   (n, groups)
-    const float[:, :, ::1] books,   # IN   (groups or 1, 8, 256)
+    const float[:, :, ::1] books,   # IN   (groups * 2 or 1, span, 16)
     float[:, ::1] points,           # OUT  (n, groups * 8)
 ):
     """Fill points with what the codes name."""
-    cdef size_t n = codes.shape[0], groups = codes.shape[1], i, g, d
-    cdef bint shared = books.shape[0] == 1
+    cdef size_t n = codes.shape[0], nibbles = 2 * codes.shape[1], i, t, d, start, point
     check(points.shape[1], codes.shape[1], books)
+    cdef bint shared = books.shape[0] == 1
+    cdef size_t span = books.shape[1]
     if points.shape[0] != codes.shape[0]:
         raise ValueError(f"{n} codes, {points.shape[0]} points")
+    points[:, :] = 0
     with nogil:
         for i in range(n):
-            for g in range(groups):
-                for d in range(LS_GROUP):
-                    points[i, g * LS_GROUP + d] = books[0 if shared else g, d, codes[i, g]]
+            for t in range(nibbles):
+                start = 4 * t // span * span
+                point = codes[i, t // 2] >> (4 * (t % 2)) & 15
+                for d in range(span):
+                    points[i, start + d] += books[0 if shared else t, d, point]
 
 
-def sums(
+def estimates(
     const float[::1] query,          # IN   (groups * 8,)
-    const float[:, :, ::1] books,    # IN   (groups or 1, 8, 256)
-    const uint8_t[:, ::1] records,   # IN   (n, groups or more)  codes with whatever follows them
+    const float[:, :, ::1] books,    # IN   (groups * 2 or 1, span, 16)
+    const float[::1] scales,         # IN   (256,)  what a scale byte means
+    float unit,                      # IN   of the addends
+    const uint8_t[::1] tiles,        # IN   (n * (groups + 3),)  the records of one posting
     float[::1] out,                  # OUT  (n,)
 ):
-    """Fill out with the dot product of the query and what each code names: the search's kernels."""
-    cdef size_t n = records.shape[0], groups = query.shape[0] // LS_GROUP
+    """Fill out with unit * addend - 2 scale * (query . code) of each record: the search's kernels."""
+    cdef size_t n = out.shape[0], groups = query.shape[0] // LS_GROUP
     check(query.shape[0], groups, books)
-    if out.shape[0] != records.shape[0] or <size_t>records.shape[1] < groups:
-        raise ValueError(f"{n} records of {records.shape[1]} bytes, out is {out.shape[0]}")
-    cdef float *tables = <float *>ls_room(groups, LS_POINTS * sizeof(float))
-    if tables == NULL:
-        raise MemoryError(f"no memory for the tables of {groups} groups")
-    if n:
-        with nogil:
-            kernels().tables(&query[0], &books[0, 0, 0], groups, books.shape[0] == 1, tables)
-            kernels().sums(&records[0, 0], records.shape[1], n, groups, tables, &out[0])
-    free(tables)
+    if <size_t>tiles.shape[0] != n * (groups + SCALARS_1) or scales.shape[0] != LS_SCALES:
+        raise ValueError(f"{n} records of {groups} groups in {tiles.shape[0]} bytes")
+    cdef ls_books all_books = books_of(books, 2 * groups)
+    cdef ls_codes codes = ls_codes(NULL, &scales[0], 0, 0, unit, groups)
+    cdef float *tables = <float *>ls_room(2 * groups, LS_POINTS * sizeof(float))
+    cdef uint8_t *small = <uint8_t *>ls_room(2 * groups, LS_POINTS)
+    try:
+        if tables == NULL or small == NULL:
+            raise MemoryError(f"no memory for the tables of {groups} groups")
+        if n:
+            kernels().tables(&query[0], &all_books, tables)
+            kernels().small(tables, groups, small, &codes.base, &codes.step)
+            codes.small = small
+            kernels().estimates(&tiles[0], n, &codes, 0, &out[0])
+    finally:
+        free(tables)
+        free(small)

@@ -8,26 +8,32 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from longspan.cext.coded cimport CodedPostings, Scratch, survivors_of
-from longspan.cext.kernels cimport LS_POINTS, kernels, ls_codes, ls_half
+from longspan.cext.kernels cimport (
+    LS_POINTS, kernels, ls_code_sum, ls_half, ls_prefetch,
+    ls_small_sum,
+)
 from longspan.cext.mapped cimport Ids
 from longspan.cext.pool cimport (
     ls_candidate, ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room,
     ls_pool_order, ls_pool_thin,
 )
-from longspan.cext.posting cimport SCALARS_1, SCALARS_2
+from longspan.cext.posting cimport SCALARS_1, SCALARS_2, Place, place_in_tile
 from longspan.cext.postings cimport Batch, Wave
 from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.topk cimport LS_NOBODY
 
 cpdef enum:
     WIDER = 6  # candidates by the first code that get the second, for each one that is reranked
+cdef enum:
+    AHEAD = 2  # postings whose codes are on their way from memory
+    SOON = 8   # and second codes
 
 
 @final
 cdef class CodesTier(CodedPostings):
     """Coded postings with the codes of every vector in memory.
 
-    first   (n, groups + 3)  records of the first tier
+    first   (n, groups + 3)  records of the first tier, those of each posting in tiles
     second  (n, groups + 2)  and of the second; or empty
     """
 
@@ -62,15 +68,20 @@ cdef class CodesTier(CodedPostings):
     ) noexcept nogil:
         cdef const uint32_t *probes = batch.probes + i * batch.m
         cdef uint32_t *survivors = survivors_of(batch, i, scratch)
-        cdef ls_codes codes = self.codes_of(scratch)
         cdef ls_pool best
         cdef size_t j, row, count
         best.held = scratch.held
         ls_pool_clear(&best, self.wide(batch))
         for j in range(batch.counts[i]):
+            if j + AHEAD < batch.counts[i]:
+                row = self.rows.first[probes[j + AHEAD]]
+                ls_prefetch(
+                    &self.first[row, 0],
+                    self.counts[probes[j + AHEAD]] * (self.groups + SCALARS_1),
+                )
             row, count = self.rows.first[probes[j]], self.counts[probes[j]]
             kernels().estimates(
-                &self.first[row, 0], count, &codes, batch.near[i * batch.m + j], scratch.block,
+                &self.first[row, 0], count, &scratch.codes, batch.near[i * batch.m + j], scratch.block,
             )
             ls_pool_offer(&best, scratch.block, count, <uint32_t>row)
             batch.codes += count
@@ -92,19 +103,28 @@ cdef class CodesTier(CodedPostings):
 
         The first estimate gives back |q - c|^2 + addend, from which the second code goes on.
         """
-        cdef size_t r, row
-        cdef const uint8_t *record
+        cdef size_t r, row, posting, of_first
+        cdef Place record
         cdef const uint8_t *second
         cdef float sum_first, sum_second, scale, near
-        cdef const float *tables = scratch.tables + self.groups * LS_POINTS
+        cdef const float *tables = scratch.tables + 2 * self.groups * LS_POINTS
         for r in range(best.count):
+            if r + SOON < best.count:
+                ls_prefetch(&self.second[ls_key(best.held[r + SOON]), 0], 1)
             row = ls_key(best.held[r])
-            record, second = &self.first[row, 0], &self.second[row, 0]
-            kernels().sums(record, 0, 1, self.groups, scratch.tables, &sum_first)
-            kernels().sums(second, 0, 1, self.groups, tables, &sum_second)
-            scale = self.scales[record[self.groups]]
+            posting = self.rows.owner(<uint32_t>row)
+            of_first = self.rows.first[posting]
+            record = place_in_tile(
+                &self.first[of_first, 0], self.counts[posting], row - of_first, self.groups
+            )
+            second = &self.second[row, 0]
+            sum_first = scratch.codes.base + scratch.codes.step * ls_small_sum(
+                record.code, record.rows, &scratch.codes
+            )
+            sum_second = ls_code_sum(second, self.groups, tables)
+            scale = self.scales[record.scale[0]]
             near = ls_dist(best.held[r]) + 2 * scale * sum_first
-            near += self.addend(second + self.groups) - self.addend(record + self.groups + 1)
+            near += self.addend(second + self.groups) - self.addend(record.addend)
             best.held[r] = ls_candidate(
                 near - 2 * self.ratio * scale * (sum_first + sum_second), <uint32_t>row
             )

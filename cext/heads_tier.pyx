@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memset
 
 from longspan.cext.coded cimport CodedPostings, Scratch, survivors_of
-from longspan.cext.kernels cimport kernels, ls_codes
+from longspan.cext.kernels cimport kernels
 from longspan.cext.mapped cimport Ids
 from longspan.cext.posting cimport copies_at
 from longspan.cext.postings cimport COSINE, IP, L2, Batch, Wave, whole_pages
@@ -109,9 +109,8 @@ cdef class HeadsTier(CodedPostings):
             &self.mapped[self.offsets[posting]]
             + copies_at(self.counts[posting], self.row_bytes, self.metric == COSINE)
         )
-        cdef ls_codes codes = self.codes_of(scratch)
         cdef float nearest = batch.near[i * batch.m], near
-        kernels().estimates(<const uint8_t *>(numbers + count), count, &codes, 0, scratch.block)
+        kernels().estimates(<const uint8_t *>(numbers + count), count, &scratch.codes, 0, scratch.block)
         batch.codes += count
         while True:  # no head is nearer than the nearest: most copies need no look at their own
             r = ls_next_within(scratch.block, r, count, best.dist[0] - nearest)

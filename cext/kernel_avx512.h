@@ -13,6 +13,15 @@
 
 #define CRC_WORD(crc, word) (uint32_t)_mm_crc32_u64(crc, word)
 
+/* Of 32 bytes, as of AVX2: tiles have 16 records, and few postings have many. */
+#define BWIDE 32
+#define LOAD_LANES(at, stride) \
+    (wide_bytes)_mm256_inserti128_si256( \
+        _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(at))), \
+        _mm_loadu_si128((const __m128i *)((at) + (stride))), 1)
+#define LOOK_UP(table, places) \
+    (wide_bytes)_mm256_shuffle_epi8((__m256i)(table), (__m256i)(places))
+
 #define FWIDE 16
 #define FVEC __m512
 #define FWIDTH 16

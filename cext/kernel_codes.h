@@ -1,113 +1,177 @@
 /* The kernels of codes, which the compiler vectorises for LS_TARGET.
 
-   A code has a byte for every 8 dimensions, a group: it names one of the 256 points of the group's
-   book. A book is stored dimension by dimension, (8, 256), so that 256 products run side by side. */
+   A code has a nibble for every 4 dimensions, which names one of the 16 points of its book; what a
+   code stands for is the sum of its points. Nibbles whose books cover the same dimensions share
+   them (additive quantization, Babenko and Lempitsky 2014, https://doi.org/10.1109/CVPR.2014.124).
+   Why nibbles: a table of 16 bytes fits a register, so that 16 codes or more are looked up at once
+   (quick ADC, Andre et al. 2017, https://arxiv.org/abs/1704.07355). */
 
 /* FWIDE floats, or what a comparison of them gives; the compiler makes a register of them. */
 typedef float wide_floats __attribute__((vector_size(4 * FWIDE)));
 typedef int32_t wide_ints __attribute__((vector_size(4 * FWIDE)));
+enum { PARTS = LS_POINTS / FWIDE };
 
-LS_TARGET static inline void code_dots(const float *x, const float *book, float *dots)
+LS_TARGET static void code_tables(const float *x, const ls_books *books, float *tables)
 {
-    for (size_t v = 0; v < LS_POINTS; v += 4 * FWIDE) {
-        wide_floats sums[4] = {0};
-        for (size_t d = 0; d < LS_GROUP; d++)
-            for (size_t i = 0; i < 4; i++) {
-                wide_floats part;
-                memcpy(&part, book + d * LS_POINTS + v + FWIDE * i, sizeof part);
-                sums[i] += x[d] * part;
+    for (size_t t = 0; t < books->nibbles; t++, tables += LS_POINTS) {
+        const float *book = books->books + (books->shared ? 0 : t * books->span * LS_POINTS);
+        const float *part = x + t * (LS_GROUP / 2) / books->span * books->span;
+        wide_floats dots[PARTS] = {0};
+        for (size_t d = 0; d < books->span; d++)
+            for (size_t i = 0; i < PARTS; i++) {
+                wide_floats values;
+                memcpy(&values, book + d * LS_POINTS + i * FWIDE, sizeof values);
+                dots[i] += part[d] * values;
             }
-        memcpy(dots + v, sums, sizeof sums);
+        memcpy(tables, dots, sizeof dots);
     }
 }
 
-LS_TARGET static void code_tables(const float *x, const float *books, size_t groups, size_t shared,
-                                  float *tables)
-{
-    for (size_t g = 0; g < groups; g++)
-        code_dots(x + g * LS_GROUP, shared ? books : books + g * LS_GROUP * LS_POINTS,
-                  tables + g * LS_POINTS);
-}
+enum { SMALL = 127 }; /* the greatest value of a small table: two of them fit a byte */
 
-/* The least of halves - dots, the first of equals. */
-LS_TARGET static uint8_t code_nearest(const float *halves, const float *dots)
+LS_TARGET static void code_small(const float *tables, size_t groups, uint8_t *small, float *base,
+                                 float *step)
 {
-    wide_floats least = {0};
-    wide_ints where, at;
-    for (int32_t j = 0; j < FWIDE; j++)
-        at[j] = where[j] = j;
-    for (size_t v = 0; v < LS_POINTS; v += FWIDE, at += FWIDE) {
-        wide_floats half, dot;
-        memcpy(&half, halves + v, sizeof half);
-        memcpy(&dot, dots + v, sizeof dot);
-        const wide_floats cost = half - dot;
-        if (v == 0)
-            least = cost;
-        const wide_ints lower = cost < least;
-        where = (lower & at) | (~lower & where);
-        least = (wide_floats)((lower & (wide_ints)cost) | (~lower & (wide_ints)least));
-    }
-    int32_t best = 0;
-    for (int32_t j = 1; j < FWIDE; j++)
-        if (least[j] < least[best] || (least[j] == least[best] && where[j] < where[best]))
-            best = j;
-    return (uint8_t)where[best];
-}
-
-/* Eight groups of one code; its bytes are loaded together. */
-LS_TARGET static inline float code_eight(const uint8_t *code, const float *tables, float sum)
-{
-    uint64_t bytes;
-    memcpy(&bytes, code, sizeof bytes);
-    for (size_t g = 0; g < 8; g++, bytes >>= 8)
-        sum += tables[g * LS_POINTS + (LS_LITTLE ? bytes & 255 : code[g])];
-    return sum;
-}
-
-LS_TARGET static inline float code_rest(const uint8_t *code, size_t from, size_t groups,
-                                        const float *tables, float sum)
-{
-    for (size_t g = from; g < groups; g++)
-        sum += tables[g * LS_POINTS + code[g]];
-    return sum;
-}
-
-LS_TARGET static void code_sums(const uint8_t *codes, size_t stride, size_t n, size_t groups,
-                                const float *tables, float *sums)
-{
-    const size_t eights = groups - groups % 8;
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4, codes += 4 * stride) { /* four sums side by side: adding is slow */
-        float a = 0, b = 0, c = 0, d = 0;
-        for (size_t g = 0; g < eights; g += 8) {
-            const float *table = tables + g * LS_POINTS;
-            a = code_eight(codes + g, table, a);
-            b = code_eight(codes + stride + g, table, b);
-            c = code_eight(codes + 2 * stride + g, table, c);
-            d = code_eight(codes + 3 * stride + g, table, d);
+    float widest = 0, sum = 0;
+    for (size_t t = 0; t < 2 * groups; t++) {
+        float low = tables[t * LS_POINTS], high = low;
+        for (size_t v = 1; v < LS_POINTS; v++) {
+            const float value = tables[t * LS_POINTS + v];
+            low = value < low ? value : low;
+            high = value > high ? value : high;
         }
-        sums[i] = code_rest(codes, eights, groups, tables, a);
-        sums[i + 1] = code_rest(codes + stride, eights, groups, tables, b);
-        sums[i + 2] = code_rest(codes + 2 * stride, eights, groups, tables, c);
-        sums[i + 3] = code_rest(codes + 3 * stride, eights, groups, tables, d);
+        sum += low;
+        widest = high - low > widest ? high - low : widest;
     }
-    for (; i < n; i++, codes += stride) {
-        float sum = 0;
-        for (size_t g = 0; g < eights; g += 8)
-            sum = code_eight(codes + g, tables + g * LS_POINTS, sum);
-        sums[i] = code_rest(codes, eights, groups, tables, sum);
+    const float scale = widest > 0 ? SMALL / widest : 0;
+    for (size_t t = 0; t < 2 * groups; t++) {
+        const float *table = tables + t * LS_POINTS;
+        uint8_t *out = small + (t % 2 * groups + t / 2) * LS_POINTS;
+        float low = table[0];
+        for (size_t v = 1; v < LS_POINTS; v++)
+            low = table[v] < low ? table[v] : low;
+        for (size_t v = 0; v < LS_POINTS; v++)
+            out[v] = (uint8_t)((table[v] - low) * scale + .5f);
     }
+    *base = sum;
+    *step = widest / SMALL;
 }
 
-/* A record is a code, a byte that stands for a scale, and a half-precision addend. */
-LS_TARGET static void code_estimates(const uint8_t *records, size_t n, const ls_codes *codes,
-                                     float near, float *out)
+static inline float lesser(float a, float b)
 {
-    code_sums(records, codes->groups + 3, n, codes->groups, codes->tables, out);
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *scalars = records + i * (codes->groups + 3) + codes->groups;
-        uint16_t half;
-        memcpy(&half, scalars + 1, sizeof half);
-        out[i] = near + codes->unit * LOAD_HALF(half) - 2 * codes->scales[scalars[0]] * out[i];
+    return a < b ? a : b;
+}
+
+/* The least of 16 costs. */
+LS_TARGET static inline float least_of(const float *costs)
+{
+    float least[LS_POINTS / 2];
+    for (size_t v = 0; v < 8; v++)
+        least[v] = lesser(costs[v], costs[v + 8]);
+    for (size_t v = 0; v < 4; v++)
+        least[v] = lesser(least[v], least[v + 4]);
+    return lesser(lesser(least[0], least[2]), lesser(least[1], least[3]));
+}
+
+/* The first point that costs no more than that; costs are finite, or it is the last. */
+LS_TARGET static inline size_t point_at(const float *costs, size_t stride, const float *more,
+                                        float least)
+{
+    size_t v = 0;
+    while (v < LS_POINTS - 1 && !(costs[v * stride] + more[v] <= least))
+        v++;
+    return v;
+}
+
+/* The nibbles of one vector on the way to the best: what each point would cost beside the others. */
+typedef struct {
+    float costs[LS_SHARE * LS_POINTS];
+    const float *cross;
+    uint8_t *nibbles;
+    size_t share;
+} search_t;
+
+LS_TARGET static inline const float *cross_of(const search_t *s, size_t p, size_t point, size_t q)
+{
+    return s->cross + ((p * LS_POINTS + point) * s->share + q) * LS_POINTS;
+}
+
+/* Add what point `point` of nibble p costs the others, sign times. */
+LS_TARGET static inline void charge(search_t *s, size_t p, size_t point, float sign)
+{
+    const float *cross = cross_of(s, p, point, 0);
+    for (size_t i = 0; i < s->share * LS_POINTS; i++)
+        s->costs[i] += sign * cross[i];
+}
+
+/* least[v] = the least of first[u] + both[u][v] over all u, of a register of v. */
+LS_TARGET static inline void least_pairs(const float *first, const float *both, size_t stride,
+                                         float *least)
+{
+    wide_floats low, cost;
+    memcpy(&low, both, sizeof low);
+    low += first[0];
+    for (size_t u = 1; u < LS_POINTS; u++) {
+        memcpy(&cost, both + u * stride, sizeof cost);
+        cost += first[u];
+        const wide_ints lower = cost < low;
+        low = (wide_floats)((lower & (wide_ints)cost) | (~lower & (wide_ints)low));
+    }
+    memcpy(least, &low, sizeof low);
+}
+
+/* Let nibble p name a point. */
+LS_TARGET static inline void choose(search_t *s, size_t p, size_t point)
+{
+    charge(s, p, s->nibbles[p], -1);
+    charge(s, p, point, 1);
+    s->nibbles[p] = (uint8_t)point;
+}
+
+/* Give two nibbles the best of their 256 pairs of points while the others stay; return whether it
+   is another one than they had. */
+LS_TARGET static inline int choose_pair(search_t *s, size_t p, size_t q)
+{
+    const size_t stride = s->share * LS_POINTS, of_p = s->nibbles[p], of_q = s->nibbles[q];
+    const float *both = cross_of(s, p, 0, q), *back = cross_of(s, q, of_q, p);
+    float first[LS_POINTS], second[LS_POINTS], least[LS_POINTS];
+    for (size_t v = 0; v < LS_POINTS; v++) {
+        first[v] = s->costs[p * LS_POINTS + v] - back[v];
+        second[v] = s->costs[q * LS_POINTS + v] - both[of_p * stride + v];
+    }
+    for (size_t v = 0; v < LS_POINTS; v += FWIDE)
+        least_pairs(first, both + v, stride, least + v);
+    float pairs[LS_POINTS];
+    for (size_t v = 0; v < LS_POINTS; v++)
+        pairs[v] = least[v] + second[v];
+    const float best = least_of(pairs);
+    if (!(best < first[of_p] + both[of_p * stride + of_q] + second[of_q]))
+        return 0;
+    const size_t v = point_at(least, 1, second, best);
+    choose(s, p, point_at(both + v, stride, first, least[v]));
+    choose(s, q, v);
+    return 1;
+}
+
+enum { SWEEPS = 2 }; /* over all pairs */
+
+LS_TARGET static void code_nearest(const float *dots, const float *halves, const float *cross,
+                                   size_t share, uint8_t *nibbles)
+{
+    const float nothing[LS_POINTS] = {0};
+    search_t s;
+    s.cross = cross, s.nibbles = nibbles, s.share = share;
+    for (size_t i = 0; i < share * LS_POINTS; i++)
+        s.costs[i] = halves[i] - dots[i];
+    for (size_t p = 0; p < share; p++) { /* one after the other, for a start */
+        const float *costs = s.costs + p * LS_POINTS;
+        nibbles[p] = (uint8_t)point_at(costs, 1, nothing, least_of(costs));
+        charge(&s, p, nibbles[p], 1);
+    }
+    for (int moved = share > 1, sweep = 0; moved && sweep < SWEEPS; sweep++) {
+        moved = 0;
+        for (size_t p = 0; p < share; p++)
+            for (size_t q = p + 1; q < share; q++)
+                moved |= choose_pair(&s, p, q);
     }
 }

@@ -2,7 +2,8 @@
 
    Define LS_TARGET and LS_NAME, and for integers (I) and floats (F) the vector macros
    xVEC xWIDTH xZERO xREDUCE xREDUCE4 xSUB_STEP xDOT_STEP, with the loads LOAD_U8 LOAD_I8 LOAD_F16 LOAD_F32;
-   and for codes LOAD_HALF, of one half-precision number, and FWIDE, the floats of a register;
+   and for codes LOAD_HALF, of one half-precision number, FWIDE, the floats of a register, and
+   BWIDE and LOOK_UP (kernel_scan.h);
    for squared lengths of floats DVEC DZERO DREDUCE, and DSQUARE_STEP(acc, x) of an FVEC x; and
    CRC_WORD of checksums. */
 
@@ -140,6 +141,7 @@
 #include "kernel_square.h"
 
 #include "kernel_codes.h"
+#include "kernel_scan.h"
 #include "kernel_check.h"
 
 static const ls_kernels table = {
@@ -149,8 +151,8 @@ static const ls_kernels table = {
     .square = { [LS_F32] = square_f32, [LS_F16] = square_f16, [LS_U8] = square_u8,
                 [LS_I8] = square_i8 },
     .tables = code_tables,
+    .small = code_small,
     .nearest = code_nearest,
-    .sums = code_sums,
     .estimates = code_estimates,
     .check = crc_check,
 };

@@ -9,21 +9,24 @@ cdef extern from "kernels.h" nogil:
 
     ctypedef double (*ls_square)(const void *row, size_t dim) noexcept
 
-    ctypedef void (*ls_code_tables)(
-        const float *x, const float *books, size_t groups, size_t shared, float *tables
-    ) noexcept
-    ctypedef uint8_t (*ls_code_nearest)(const float *halves, const float *dots) noexcept
-    ctypedef void (*ls_code_sums)(
-        const uint8_t *codes, size_t stride, size_t n, size_t groups, const float *tables,
-        float *sums
-    ) noexcept
+    ctypedef struct ls_books:
+        const float *books
+        size_t nibbles, span, shared
 
     ctypedef struct ls_codes:
-        const float *tables
+        const uint8_t *small
         const float *scales
+        float base, step
         float unit
         size_t groups
 
+    ctypedef void (*ls_code_tables)(const float *x, const ls_books *books, float *tables) noexcept
+    ctypedef void (*ls_code_small)(
+        const float *tables, size_t groups, uint8_t *small, float *base, float *step
+    ) noexcept
+    ctypedef void (*ls_code_nearest)(
+        const float *dots, const float *halves, const float *cross, size_t share, uint8_t *nibbles
+    ) noexcept
     ctypedef void (*ls_code_estimates)(
         const uint8_t *records, size_t n, const ls_codes *codes, float near, float *out
     ) noexcept
@@ -38,6 +41,9 @@ cdef extern from "kernels.h" nogil:
         LS_DTYPES
         LS_GROUP
         LS_POINTS
+        LS_SCALES
+        LS_TILE
+        LS_SHARE
 
     ctypedef struct ls_kernels:
         const char *name
@@ -45,12 +51,15 @@ cdef extern from "kernels.h" nogil:
         ls_distances dot[4]
         ls_square square[4]
         ls_code_tables tables
+        ls_code_small small
         ls_code_nearest nearest
-        ls_code_sums sums
         ls_code_estimates estimates
         ls_check check
 
     float ls_half(uint16_t half) noexcept
+    void ls_prefetch(const void *at, size_t bytes) noexcept
+    float ls_code_sum(const uint8_t *code, size_t groups, const float *tables) noexcept
+    uint32_t ls_small_sum(const uint8_t *code, size_t rows, const ls_codes *codes) noexcept
     const ls_kernels *ls_kernels_plain()
     const ls_kernels *ls_kernels_avx2()
     const ls_kernels *ls_kernels_avx512()

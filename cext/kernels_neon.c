@@ -25,6 +25,11 @@ typedef struct {
 
 #define CRC_WORD crc_word
 
+#define BWIDE 16
+#define LOAD_LANES(at, stride) (wide_bytes)vld1q_u8(at)
+#define LOOK_UP(table, places) \
+    (wide_bytes)vqtbl1q_u8((uint8x16_t)(table), (uint8x16_t)(places))
+
 #define FWIDE 4
 #define FVEC float32x4_t
 #define FWIDTH 4

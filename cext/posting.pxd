@@ -14,14 +14,17 @@ A coded posting has vectors for its primary entries alone, whose row numbers fol
     (to the next multiple of 4)
     inverses  primary x float32, cosine only
     numbers   copies x uint32: the row number of each copy
-    records   copies x (groups + 3) bytes
+    records   copies x (groups + 3) bytes, in tiles
     (zeros to the end of the last page)
 
-A record of the first tier is the code, a byte a group; uint8 scale; float16 addend. One of the
-second tier is the code and the addend.
+A record of the first tier is the code, a byte a group; uint8 scale; float16 addend. Those of a
+posting lie in tiles of 16, the last of what is left (kernel_scan.h): byte g of all codes for each
+group g, then the scales, then the addends. One of the second tier is the code and the addend.
 """
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
+
+from longspan.cext.kernels cimport LS_TILE
 
 
 cdef enum:
@@ -66,3 +69,23 @@ cdef inline size_t coded_bytes(
 ) noexcept nogil:
     """Return the bytes of a coded posting without its padding."""
     return records_at(primary, copies, row_bytes, cosine) + copies * (groups + SCALARS_1)
+
+
+cdef struct Place:  # of the record of a row, in a tile
+    const uint8_t *code  # its first byte; the others follow every `rows`
+    const uint8_t *scale
+    const uint8_t *addend
+    size_t rows  # of the tile
+
+
+cdef inline Place place_in_tile(
+    const uint8_t *records, size_t n, size_t at, size_t groups
+) noexcept nogil:
+    """Return where record `at` of the n of a posting is."""
+    cdef size_t first = at - at % LS_TILE
+    cdef size_t rows = n - first if n - first < LS_TILE else LS_TILE
+    cdef const uint8_t *tile = records + first * (groups + SCALARS_1)
+    cdef const uint8_t *scales = tile + groups * rows
+    return Place(
+        tile + (at - first), scales + (at - first), scales + rows + 2 * (at - first), rows
+    )

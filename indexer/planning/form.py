@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.cext import posting
-from longspan.indexer.store.codec import GROUP, SCALARS
+from longspan.indexer.store.codec import SCALARS, groups_for
 from longspan.indexer.store.postings import HEADER, PAGE, pages_for
 
 NUMBER = 4  # bytes of a row number
@@ -63,4 +63,4 @@ class Form:
 
 def form_of(dim: int, itemsize: int, metric: str, kind: str) -> Form:
     """Return the form for vectors of dim elements and a kind of codec."""
-    return Form(dim * itemsize, metric == "cosine", 0 if kind == "raw" else -(-dim // GROUP))
+    return Form(dim * itemsize, metric == "cosine", 0 if kind == "raw" else groups_for(dim))

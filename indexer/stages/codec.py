@@ -12,18 +12,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from longspan.cext import codes as native
 from longspan.indexer.planning.portions import ENCODED
-from longspan.indexer.running.libfaiss import faiss
 from longspan.indexer.running.workers import Workers
-from longspan.indexer.store.codec import GROUP, POINTS, TIERS, Codec, Meaning
+from longspan.indexer.stages.books import codes_of, empty_books, points_of, trained
+from longspan.indexer.store.codec import GROUP, POINTS, SCALES, TIERS, Codec, Meaning, groups_for
 from longspan.indexer.store.space import HeadSpace
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 
 ROUNDS = 4  # of the rotation
-STEPS = 10  # of k-means in a group
+NIBBLE = 4  # dimensions that one has a bit for each of
 HEADROOM = 4.0  # how far beyond the sample's largest addend others may go
 MARGIN = 2.0  # how far beyond the sample's scales
 
@@ -44,14 +43,14 @@ def train(
     """
     rng = np.random.default_rng(seed)
     centre = lifted[:, : space.dim].mean(axis=0)
-    width = -(-len(centre) // GROUP) * GROUP
+    width = groups_for(len(centre)) * GROUP
     blank = Meaning(kind=kind, reason=reason, scale_low=0, scale_step=0, unit=1, ratio=1)
     if kind == "rabitq":
         signs = rng.choice(np.array([-1, 1], np.float32), (ROUNDS, width))
         codec = Codec(blank, centre, signs, corners())
     else:
         none = np.empty((0, width), np.float32)
-        books = np.empty((TIERS, width // GROUP, GROUP, POINTS), np.float32)
+        books = empty_books(width, TIERS)
         codec = Codec(blank, centre, none, books)
         rest = left_over(codec, lifted, heads)
         for tier in range(TIERS):
@@ -63,40 +62,9 @@ def train(
 
 def corners() -> Floats:
     """Return the books of rabitq: the corners of a cube, and of one half as large."""
-    bits = (np.arange(POINTS)[None, :] >> np.arange(GROUP)[:, None]) & 1
+    bits = (np.arange(POINTS)[None, :] >> np.arange(NIBBLE)[:, None]) & 1
     cube = (2 * bits - 1).astype(np.float32)
     return np.stack([cube, cube / 2])[:, None]
-
-
-def trained(vectors: Floats, seed: int, pool: Workers) -> Floats:
-    """Return the books of vectors (s, groups * 8) by k-means in each group, (groups, 8, 256)."""
-
-    def unit(group: int) -> Floats:
-        part = vectors[:, group * GROUP : (group + 1) * GROUP]
-        faiss.omp_set_num_threads(1)  # of this thread: the groups are done side by side
-        means = faiss.Kmeans(
-            GROUP, POINTS, niter=STEPS, seed=seed % 2**31, min_points_per_centroid=1
-        )
-        means.train(np.resize(part, (max(len(part), POINTS), GROUP)))
-        points: Floats = np.asarray(means.centroids).T
-        return points
-
-    return np.stack(list(pool.each(unit, range(vectors.shape[1] // GROUP))))
-
-
-def codes_of(vectors: Floats, books: Floats) -> Bytes:
-    """Return the nearest point of each group, (n, groups)."""
-    codes = np.empty((len(vectors), vectors.shape[1] // GROUP), np.uint8)
-    halves = np.ascontiguousarray(np.einsum("gdv,gdv->gv", books, books) / 2)
-    native.encode(vectors, books, halves, codes)
-    return codes
-
-
-def points_of(codes: Bytes, books: Floats) -> Floats:
-    """Return what codes name, (n, groups * 8)."""
-    points = np.empty((len(codes), codes.shape[1] * GROUP), np.float32)
-    native.decode(codes, books, points)
-    return points
 
 
 def left_over(codec: Codec, lifted: Floats, heads: Floats) -> Floats:
@@ -143,7 +111,7 @@ def fit_scales(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) ->
         kind=codec.meaning.kind,
         reason=codec.meaning.reason,
         scale_low=float(low),
-        scale_step=float((high - low) / (POINTS - 1)),
+        scale_step=float((high - low) / (SCALES - 1)),
         unit=float(2.0 ** np.ceil(np.log2(largest / 65504))),
         ratio=float((scale_both[some] / scale[some]).mean()) if some.any() else 1.0,
     )
@@ -225,7 +193,7 @@ def encode(codec: Codec, space: HeadSpace, lifted: Floats, heads: Floats) -> tup
     _, first, second, points, both, square, scale = coded(codec, lifted, heads)
     with np.errstate(divide="ignore"):
         byte = (np.log(scale) - meaning.scale_low) / meaning.scale_step
-    byte = np.where(scale > 0, np.clip(np.rint(byte), 1, POINTS - 1), 0).astype(np.uint8)
+    byte = np.where(scale > 0, np.clip(np.rint(byte), 1, SCALES - 1), 0).astype(np.uint8)
     stored = meaning.scales[byte][:, None]
     addend, addend_both = (
         addends(codec, space, lifted, heads, scaled, square)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from longspan.cext import posting
 from longspan.indexer.planning.portions import ENCODED, SAMPLE
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.workers import Workers
@@ -58,7 +59,10 @@ def encode(job: Job, part: int) -> None:
         records = codecs.encode(codec, job.space, lifted, heads[under[some]])
         for whole, record in zip(made, records, strict=True):
             whole[some] = record
-    for name, whole in zip((FIRST, SECOND), made, strict=True):
+    counts = np.bincount(under, minlength=len(heads)).astype(np.uint32)
+    tiles = np.empty_like(made[0])
+    posting.tile(made[0], counts, tiles)
+    for name, whole in zip((FIRST, SECOND), (tiles, made[1]), strict=True):
         job.save(codes_in(name, part), whole)
 
 

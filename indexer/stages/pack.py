@@ -16,15 +16,16 @@ from numpy.typing import NDArray
 from longspan.cext import posting
 from longspan.indexer.planning.portions import POSTINGS
 from longspan.indexer.reader import Vectors
+from longspan.indexer.reader.vectors import GATHERED
 from longspan.indexer.running.job import Job
 from longspan.indexer.running.progress import Advance
 from longspan.indexer.running.workers import Workers
 from longspan.indexer.stages.entries import Entries, entries_of, sizes_of
 from longspan.indexer.stages.partrows import PartRows
-from longspan.indexer.stages.work_files import FINAL, NUMBER, RECORDS, records_in
+from longspan.indexer.stages.work_files import FINAL, NUMBER, RECORDS, STARTS, records_in
 from longspan.indexer.store import postings as store
 from longspan.indexer.store.arrays import write_array
-from longspan.indexer.store.codec import FIRST
+from longspan.indexer.store.codec import FIRST, records_of
 from longspan.indexer.store.layout import DIRECTORY, shard_name
 from longspan.indexer.store.space import inverse_norms
 
@@ -39,7 +40,7 @@ class Source:
     vectors of the part, by slot
     first   their first head
     number  (n,)  the row of each slot
-    codes   the first record of every row; None for raw postings
+    codes   the first record of every row, in tiles; None for raw postings
     """
 
     job: Job
@@ -156,12 +157,22 @@ def coded(source: Source, postings: range) -> Iterator[NDArray[np.uint8]]:
     ]
     vectors = together(source.vectors.take, [primary for primary, _ in halves])
     copies = [source.number[copied] for _, copied in halves]
-    records = together(codes.gather, copies)
+    records = together(partial(first_records, source.job, codes), copies)
     for rows, numbers, record in zip(vectors, copies, records, strict=True):
         inverses = inverse_norms(rows) if form.cosine else NO_NORMS
         blob = np.zeros(form.size(len(rows), len(numbers)), np.uint8)
         posting.encode_coded(rows.view(np.uint8), inverses, numbers, record, blob)
         yield blob
+
+
+def first_records(job: Job, codes: Vectors, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return the first records of rows, and leave no page of theirs resident."""
+    starts, found = job.load(STARTS), np.empty((len(rows), codes.dim), np.uint8)
+    for at in range(0, len(rows), GATHERED):
+        some = slice(at, at + GATHERED)
+        found[some] = records_of(codes.rows(0, codes.n), starts, rows[some])
+        codes.release(0, codes.n)
+    return found
 
 
 def together(

@@ -2,8 +2,9 @@
 
 import mmap
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from longspan.indexer.store import heads, payload, postings
 from longspan.indexer.store.access import access
 from longspan.indexer.store.arrays import map_array, read_array
 from longspan.indexer.store.checks import CHECKS, PageSums, checked
-from longspan.indexer.store.codec import FIRST
+from longspan.indexer.store.codec import FIRST, records_of
 from longspan.indexer.store.layout import DIRECTORY, IDS, shard_name
 from longspan.indexer.store.manifest import NAME, Manifest, file_problem
 from longspan.indexer.store.space import DTYPES, HeadSpace
@@ -130,7 +131,8 @@ class Checked:
                     problem = check_raw(value, record, self.form, self.primary)
                 elif not problem and self.codes is not None:
                     first = int(first_row[number])
-                    problem = check_coded(value, record, self.form, self.primary, first, self.codes)
+                    coded = partial(records_of, self.codes, first_row)
+                    problem = check_coded(value, record, self.form, self.primary, first, coded)
                 if problem:
                     yield f"posting {number}: {problem}"
 
@@ -177,7 +179,7 @@ def check_coded(
     form: Form,
     primary: NDArray[np.uint8],
     first: int,
-    codes: NDArray[np.uint8],
+    coded: Callable[[NDArray[np.uint32]], NDArray[np.uint8]],
 ) -> str:
     """Return what is wrong with the entries of a coded posting; count its primary rows."""
     own = int(record["primary"])
@@ -192,7 +194,7 @@ def check_coded(
         return "holds a row twice, or one that is not in the index"
     if ((numbers >= first) & (numbers < first + own)).any():
         return "holds a copy of its own"
-    if not np.array_equal(records, codes[numbers]):
+    if not np.array_equal(records, coded(numbers)):
         return f"its codes are not those of {FIRST}"
     primary[first : first + own] += 1
     return ""

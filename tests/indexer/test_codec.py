@@ -8,6 +8,7 @@ import pytest
 from longspan.indexer.planning.shape import kind_of
 from longspan.indexer.running.workers import Workers, workers
 from longspan.indexer.stages import codec as codecs
+from longspan.indexer.stages.books import points_of
 from longspan.indexer.store.codec import Codec
 from longspan.indexer.store.space import HeadSpace
 from tests.data import clusters
@@ -32,12 +33,12 @@ def estimates(
     meaning, groups = codec.meaning, codec.groups
     near = np.square(heads - query).sum(axis=1)
     turned = codec.turn(query[None])[0]
-    dots = codecs.points_of(np.ascontiguousarray(records[:, :groups]), codec.books[0]) @ turned
+    dots = points_of(np.ascontiguousarray(records[:, :groups]), codec.books[0]) @ turned
     scale, halves = meaning.scales[records[:, groups]], records[:, groups + 1 :]
     if both is not None:
         scale, halves = scale * meaning.ratio, both[:, groups:]
         second = np.ascontiguousarray(both[:, :groups])
-        dots = dots + codecs.points_of(second, codec.books[1]) @ turned
+        dots = dots + points_of(second, codec.books[1]) @ turned
     addend = np.ascontiguousarray(halves).view("<f2")[:, 0].astype(np.float32) * meaning.unit
     return near + addend - 2 * scale * dots
 
