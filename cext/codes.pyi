@@ -6,7 +6,12 @@ POINTS: int
 SCALARS: tuple[int, int]
 SCALES: int
 
-def rotate(vectors: NDArray[np.float32], signs: NDArray[np.float32]) -> None: ...
+def turn(
+    points: NDArray[np.float32],
+    centre: NDArray[np.float32],
+    signs: NDArray[np.float32],
+    turned: NDArray[np.float32],
+) -> None: ...
 def encode(
     vectors: NDArray[np.float32],
     books: NDArray[np.float32],

@@ -18,28 +18,42 @@ SCALES = LS_SCALES  # values of a scale byte
 SCALARS = SCALARS_1, SCALARS_2  # bytes behind a code of each tier
 
 
-def rotate(
-    float[:, ::1] vectors,        # INOUT  (n, width)
-    const float[:, ::1] signs,    # IN     (rounds, width)  1 or -1
+def turn(
+    const float[:, ::1] points,   # IN   (n, dim or more)  of the head space
+    const float[::1] centre,      # IN   (dim,)            subtracted first
+    const float[:, ::1] signs,    # IN   (rounds, width)   of the rotation
+    float[:, ::1] turned,         # OUT  (n, width)        beyond dim filled with zeros first
 ):
-    """Rotate each vector at random, in place: signs, then a Hadamard transform, a few times over.
+    """Fill turned with points less the centre, rotated.
 
+    The rotation multiplies by signs, then does a Hadamard transform, as often as there are rounds.
     The transform takes a power of two; rounds take the first and the last such part in turn, as in
     the fast rotation of RaBitQ's library. Lengths and dot products stay as they are.
     """
-    cdef size_t n = vectors.shape[0], width = vectors.shape[1], part = 1, i, j, r
-    cdef float *row
-    if signs.shape[1] != vectors.shape[1]:
-        raise ValueError(f"vectors are {width} wide, signs {signs.shape[1]}")
-    while 2 * part <= width:
-        part *= 2
+    cdef size_t n = points.shape[0], dim = centre.shape[0], width = turned.shape[1], i, j
+    if (
+        turned.shape[0] != points.shape[0] or <size_t>points.shape[1] < dim or dim > width
+        or (signs.shape[0] and signs.shape[1] != turned.shape[1])
+    ):
+        raise ValueError(f"{n} points of {dim} are {width} wide, signs {signs.shape[1]}")
     with nogil:
         for i in range(n):
-            row = &vectors[i, 0]
-            for r in range(<size_t>signs.shape[0]):
-                for j in range(width):
-                    row[j] *= signs[r, j]
-                hadamard(row if r % 2 == 0 else row + width - part, part)
+            for j in range(dim):
+                turned[i, j] = points[i, j] - centre[j]
+            for j in range(dim, width):
+                turned[i, j] = 0
+            rotate(&turned[i, 0], signs, width)
+
+
+cdef void rotate(float *row, const float[:, ::1] signs, size_t width) noexcept nogil:
+    """Rotate a row at random, in place."""
+    cdef size_t part = 1, r, j
+    while 2 * part <= width:
+        part *= 2
+    for r in range(<size_t>signs.shape[0]):
+        for j in range(width):
+            row[j] *= signs[r, j]
+        hadamard(row if r % 2 == 0 else row + width - part, part)
 
 
 cdef void hadamard(float *x, size_t size) noexcept nogil:

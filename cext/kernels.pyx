@@ -82,18 +82,21 @@ def distances(
             active.l2[dtype](&query[0], &rows[0], n, dim, &out[0])
 
 
-def square(
-    int dtype,                       # IN   0 f32, 1 f16, 2 u8, 3 i8
-    const unsigned char[::1] row,    # IN   bytes of one row
-    size_t dim,
+def squares(
+    int dtype,                          # IN   0 f32, 1 f16, 2 u8, 3 i8
+    const unsigned char[:, ::1] rows,   # IN   (n, bytes)
+    double[::1] out,                    # OUT  (n,)
 ):
-    """Return the squared length of a row."""
+    """Fill out with the squared lengths of rows; what is no finite number gives none."""
     if dtype < 0 or dtype >= LS_DTYPES:
         raise ValueError(f"dtype code {dtype}, must be in [0, {LS_DTYPES})")
     cdef size_t item = 4 if dtype == LS_F32 else 2 if dtype == LS_F16 else 1
-    if dim == 0 or <size_t>row.shape[0] != ls_times(dim, item):
-        raise ValueError(f"the row has {row.shape[0]} bytes, dim is {dim}")
-    return active.square[dtype](&row[0], dim)
+    cdef size_t dim = rows.shape[1] // item, i
+    if rows.shape[0] != out.shape[0] or <size_t>rows.shape[1] != ls_times(dim, item):
+        raise ValueError(f"{rows.shape[0]} rows have {rows.shape[1]} bytes, out is {out.shape[0]}")
+    with nogil:
+        for i in range(<size_t>rows.shape[0]):
+            out[i] = active.square[dtype](&rows[i, 0], dim)
 
 
 use(os.environ.get("LONGSPAN_SIMD") or available()[0])

@@ -91,10 +91,9 @@ class Codec:
 
         The dimension that inner product adds is left out: queries have 0 there.
         """
-        turned, dim = np.zeros((len(lifted), self.groups * GROUP), np.float32), len(self.centre)
-        np.subtract(lifted[:, :dim], self.centre, out=turned[:, :dim], dtype=np.float32)
-        if len(self.signs):
-            native.rotate(turned, self.signs)
+        turned = np.empty((len(lifted), self.groups * GROUP), np.float32)
+        points = np.ascontiguousarray(lifted, np.float32)
+        native.turn(points, self.centre, self.signs, turned)
         return turned
 
     def save(self, directory: Path) -> None:

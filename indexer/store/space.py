@@ -36,6 +36,7 @@ CODES = {"f32": kernels.F32, "f16": kernels.F16, "u8": kernels.U8, "i8": kernels
 DTYPES = {
     name: np.dtype(kind) for name, kind in zip(CODES, ("<f4", "<f2", "u1", "i1"), strict=True)
 }
+CODE_OF = {kind: CODES[name] for name, kind in DTYPES.items()}
 
 
 # The largest squared norm of a vector or query: the distance of two such still fits float32.
@@ -112,12 +113,11 @@ class HeadSpace:
         """Return queries (nq, dim) in the head space, in the type its kernels want."""
         if self.head_dtype in ("u8", "i8"):
             return queries
-        floats: Floats = queries.astype(np.float32)
+        floats: Floats = np.asarray(queries, np.float32)
         if self.metric == "l2":
             return floats
         if self.metric == "cosine":
-            floats /= np.linalg.norm(floats, axis=1, keepdims=True)
-            return floats
+            return floats * inverse_norms(floats)[:, None]
         lifted = np.zeros((len(floats), self.width), np.float32)
         lifted[:, : self.dim] = floats * self.stretches(queries)[:, None]
         return lifted
@@ -168,5 +168,11 @@ def radius_for(longest: float, dim: int) -> float:
 
 def inverse_norms(rows: NDArray[Any]) -> NDArray[np.float32]:
     """Return 1 / |row| of each row, by which cosine scores vectors and queries alike."""
-    norms: NDArray[np.float64] = np.linalg.norm(rows.astype(np.float64), axis=1)
-    return (1 / norms).astype(np.float32)
+    return (1 / np.sqrt(squares(rows))).astype(np.float32)
+
+
+def squares(rows: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squared length of each row (n, dim), of one of the DTYPES."""
+    found = np.empty(len(rows))
+    kernels.squares(CODE_OF[rows.dtype], np.ascontiguousarray(rows).view(np.uint8), found)
+    return found

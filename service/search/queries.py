@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longspan.indexer.errors import BadQuery
-from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE
+from longspan.indexer.store.space import LEAST_NORM, MOST_SQUARE, squares
 
 
 def accept(queries: Any, dtype: np.dtype[Any], dim: int, metric: str) -> NDArray[Any]:
@@ -32,25 +32,24 @@ def accept(queries: Any, dtype: np.dtype[Any], dim: int, metric: str) -> NDArray
     accepted = (
         np.ascontiguousarray(given, wanted) if given.dtype == wanted else convert(given, wanted)
     )
-    if wanted.kind == "f":
-        check_range(accepted)
-    if metric == "cosine":
-        largest = np.abs(accepted.astype(np.float32)).max(axis=1)
-        if not (largest >= LEAST_NORM).all():
-            row = int(np.argmin(largest))
-            raise BadQuery(f"query {row} is zero or nearly, which has no cosine")
+    if wanted.kind == "f" or metric == "cosine":
+        check_lengths(accepted, metric)
     return accepted
 
 
-def check_range(queries: NDArray[np.float32]) -> None:
-    """Raise BadQuery unless all distances to a query will be finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        fits = np.einsum("ij,ij->i", queries, queries) <= MOST_SQUARE
+def check_lengths(queries: NDArray[Any], metric: str) -> None:
+    """Raise BadQuery unless all distances to a query will be finite, and with cosine be one."""
+    lengths = squares(queries)
+    fits = lengths <= MOST_SQUARE
     if not fits.all():
         row = int(np.argmin(fits))
         if not np.isfinite(queries[row]).all():
             raise BadQuery(f"query {row} has a value that is no finite float32")
         raise BadQuery(f"query {row} is longer than {MOST_SQUARE**0.5:.0e}, distances overflow")
+    if metric == "cosine":
+        least = lengths >= LEAST_NORM**2
+        if not least.all():
+            raise BadQuery(f"query {int(np.argmin(least))} is zero or nearly, which has no cosine")
 
 
 def convert(given: NDArray[Any], wanted: np.dtype[Any]) -> NDArray[Any]:

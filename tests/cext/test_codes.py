@@ -170,18 +170,27 @@ def test_a_rotation_keeps_lengths_and_angles(seed: int, width: int, rounds: int)
     rng = np.random.default_rng(seed)
     vectors = rng.normal(size=(5, width)).astype(np.float32)
     signs = rng.choice(np.array([-1, 1], np.float32), (rounds, width))
-    turned = vectors.copy()
-    codes.rotate(turned, signs)
+    turned = np.empty_like(vectors)
+    codes.turn(vectors, np.zeros(width, np.float32), signs, turned)
     np.testing.assert_allclose(turned @ turned.T, vectors @ vectors.T, rtol=1e-3, atol=1e-3)
 
 
 def test_a_rotation_by_hand() -> None:
-    vectors = np.array([[1, 2, 3]], np.float32)
-    codes.rotate(vectors, np.array([[1, -1, 1], [-1, 1, 1]], np.float32))
+    points, turned = np.array([[2, 4, 9]], np.float32), np.empty((1, 3), np.float32)
+    signs = np.array([[1, -1, 1], [-1, 1, 1]], np.float32)
+    codes.turn(points, np.array([1, 2, 6], np.float32), signs, turned)
     # (1, -2 | 3) -> (-1, 3 | 3) / sqrt 2; then (1, 3 | 3 sqrt 2) of which the last two are mixed.
     first = np.array([-1, 3]) / np.sqrt(2)
     rest = np.array([first[1] + 3, first[1] - 3]) / np.sqrt(2)
-    np.testing.assert_allclose(vectors[0], [-first[0], *rest], rtol=1e-6)
+    np.testing.assert_allclose(turned[0], [-first[0], *rest], rtol=1e-6)
+
+
+def test_a_point_is_less_the_centre_and_padded() -> None:
+    # The dimension that inner product adds, here 7, is left out.
+    turned = np.empty((1, 4), np.float32)
+    points, centre = np.array([[2, 4, 7]], np.float32), np.array([1, 1], np.float32)
+    codes.turn(points, centre, np.empty((0, 4), np.float32), turned)
+    np.testing.assert_array_equal(turned, [[1, 3, 0, 0]])
 
 
 def test_shapes_that_disagree_are_refused() -> None:
@@ -196,5 +205,8 @@ def test_shapes_that_disagree_are_refused() -> None:
             vectors[0], books, np.zeros(256, np.float32), 1.0, np.zeros(20, np.uint8),
             np.zeros(3, np.float32),
         )  # fmt: skip
-    with pytest.raises(ValueError, match="3 wide, signs 4"):
-        codes.rotate(np.zeros((1, 3), np.float32), np.ones((1, 4), np.float32))
+    rows, centre = np.zeros((1, 3), np.float32), np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match="3 are 3 wide, signs 4"):
+        codes.turn(rows, centre, np.ones((1, 4), np.float32), rows.copy())
+    with pytest.raises(ValueError, match="1 points of 3 are 2 wide"):
+        codes.turn(rows, centre, np.ones((0, 2), np.float32), np.empty((1, 2), np.float32))

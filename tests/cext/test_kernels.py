@@ -62,9 +62,12 @@ def test_an_inverse_norm_is_the_one_that_the_indexer_stores(
 ) -> None:
     kernels.use(level)
     _, rows = make(seed, dtype, 1, dim)
-    found = kernels.square(CODES[dtype], rows.view(np.uint8).ravel(), dim)
-    if found > 0:
-        assert np.float32(1 / np.sqrt(found)) == inverse_norms(rows)[0]
+    lengths = np.empty(1)
+    kernels.squares(CODES[dtype], rows.view(np.uint8).reshape(1, -1), lengths)
+    length = np.linalg.norm(rows[0].astype(np.float64))
+    np.testing.assert_allclose(lengths[0], length**2, rtol=1e-12)
+    if length > 0:
+        assert inverse_norms(rows)[0] == np.float32(1 / length)
 
 
 @pytest.mark.parametrize("level", LEVELS)
