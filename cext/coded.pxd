@@ -5,7 +5,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from longspan.cext.kernels cimport ls_codes
 from longspan.cext.mapped cimport Ids, Rows
 from longspan.cext.postings cimport Batch, Postings, Wave
-from longspan.cext.tree cimport HeadTree
+from longspan.cext.tree cimport HeadTree, TreeQuery
 
 
 # What one search needs beside its batch; a tier uses some of it.
@@ -14,6 +14,7 @@ cdef struct Scratch:
     uint8_t *small       # (2, groups, 16)  those of the first tier as bytes,
     ls_codes codes       # ... and what goes with them
     float *block         # distances of a posting
+    TreeQuery query      # to find the distance of a head by (longspan.cext.heads_tier)
     uint32_t *survivors  # (2, depth + 1)  rows to rerank of this query and the one before; count first
     uint64_t *held       # of a pool of candidates (longspan.cext.codes_tier)
     float *dist          # (depth,)  the best candidates, and (longspan.cext.heads_tier)

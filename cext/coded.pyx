@@ -177,6 +177,7 @@ cdef class CodedPostings(Postings):
         free(scratch.dist)
         free(scratch.rows)
         free(scratch.known)
+        free(scratch.query.bytes)
         free(scratch.near)
         return ready
 

@@ -39,9 +39,10 @@ cdef class HeadsTier(CodedPostings):
         scratch.known = <uint32_t *>ls_room(known, sizeof(uint32_t))
         scratch.near = <float *>ls_room(known, sizeof(float))
         scratch.mask = known - 1
+        scratch.query.bytes = self.tree.new_bytes()
         return CodedPostings.prepare(self, batch, scratch) and (
             scratch.dist != NULL and scratch.rows != NULL
-            and scratch.known != NULL and scratch.near != NULL
+            and scratch.known != NULL and scratch.near != NULL and scratch.query.bytes != NULL
         )
 
     cdef void find(
@@ -58,6 +59,7 @@ cdef class HeadsTier(CodedPostings):
         cdef uint32_t *survivors = survivors_of(batch, i, scratch)
         cdef size_t j, r
         ls_topk_clear(best)
+        self.tree.take(&scratch.query, batch.lifted + i * self.tree.query_bytes)
         memset(scratch.known, 0xff, (scratch.mask + 1) * sizeof(uint32_t))
         scratch.free = STRANGERS
         for j in range(batch.m):
@@ -129,13 +131,12 @@ cdef class HeadsTier(CodedPostings):
     ) noexcept nogil:
         """Return the distance to a posting's head, or PROBED."""
         cdef size_t at = place_of(scratch, posting)
+        cdef uint32_t head
         cdef float near
         if scratch.known[at] != LS_NOBODY:
             return scratch.near[at]
-        kernels().l2[self.tree.dtype](
-            batch.lifted + i * self.tree.query_bytes, &self.tree.heads[posting, 0], 1,
-            self.tree.dim, &near,
-        )
+        head = self.tree.inner_count + posting
+        self.tree.distances(&scratch.query, head, head + 1, &near)
         if scratch.free:
             scratch.free -= 1
             scratch.known[at], scratch.near[at] = posting, near

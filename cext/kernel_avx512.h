@@ -11,6 +11,13 @@
 #define IREDUCE(acc) _mm512_reduce_add_epi32(acc)
 #define IREDUCE4 REDUCE_EACH
 
+#define BYTES 64
+#define LOAD_BYTES(p) _mm512_loadu_si512(p)
+#ifndef BYTES_DOT_STEP
+#define BYTES_DOT_STEP(acc, q, x) \
+    _mm512_add_epi32(acc, _mm512_madd_epi16(_mm512_maddubs_epi16(q, x), _mm512_set1_epi16(1)))
+#endif
+
 #define CRC_WORD(crc, word) (uint32_t)_mm_crc32_u64(crc, word)
 
 /* Of 32 bytes, as of AVX2: tiles have 16 records, and few postings have many. */

@@ -2,6 +2,7 @@
 
    Define LS_TARGET and LS_NAME, and for integers (I) and floats (F) the vector macros
    xVEC xWIDTH xZERO xREDUCE xREDUCE4 xSUB_STEP xDOT_STEP, with the loads LOAD_U8 LOAD_I8 LOAD_F16 LOAD_F32;
+   for bytes of 7 and 8 bits BYTES, how many a step takes, LOAD_BYTES, and BYTES_DOT_STEP into an IVEC;
    and for codes LOAD_HALF, of one half-precision number, FWIDE, the floats of a register, and
    BWIDE and LOOK_UP (kernel_scan.h);
    for squared lengths of floats DVEC DZERO DREDUCE, and DSQUARE_STEP(acc, x) of an FVEC x; and
@@ -50,6 +51,21 @@
 #include "kernel_rows.h"
 #define NAME dot_i8
 #define STEP IDOT_STEP
+#define TAIL SCALAR_DOT
+#include "kernel_rows.h"
+#undef ROW
+#undef LOADQ
+#undef LOADX
+#undef QUERY
+#undef WIDTH
+
+#define ROW int8_t
+#define QUERY uint8_t
+#define WIDTH BYTES
+#define LOADQ LOAD_BYTES
+#define LOADX LOAD_BYTES
+#define NAME byte_dots
+#define STEP BYTES_DOT_STEP
 #define TAIL SCALAR_DOT
 #include "kernel_rows.h"
 #undef ROW
@@ -148,6 +164,7 @@ static const ls_kernels table = {
     .name = LS_NAME,
     .l2 = { [LS_F32] = l2_f32, [LS_F16] = l2_f16, [LS_U8] = l2_u8, [LS_I8] = l2_i8 },
     .dot = { [LS_F32] = dot_f32, [LS_F16] = dot_f16, [LS_U8] = dot_u8, [LS_I8] = dot_i8 },
+    .bytes = byte_dots,
     .square = { [LS_F32] = square_f32, [LS_F16] = square_f16, [LS_U8] = square_u8,
                 [LS_I8] = square_i8 },
     .tables = code_tables,

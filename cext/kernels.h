@@ -29,6 +29,9 @@ enum {
 /* out[i] = squared L2 distance, or dot product, of query and row i. */
 typedef void (*ls_distances)(const void *query, const void *rows, size_t n, size_t dim, float *out);
 
+/* out[i] = the dot product of a query's bytes, of 7 bits, and those of row i, of 8 with their sign. */
+typedef void (*ls_byte_dots)(const void *query, const void *rows, size_t n, size_t dim, float *out);
+
 /* The squared length of a row: exact for integers, in double precision for floats. */
 typedef double (*ls_square)(const void *row, size_t dim);
 
@@ -74,6 +77,7 @@ typedef struct {
     const char *name;
     ls_distances l2[LS_DTYPES];
     ls_distances dot[LS_DTYPES];
+    ls_byte_dots bytes;
     ls_square square[LS_DTYPES];
     ls_code_tables tables;
     ls_code_small small;

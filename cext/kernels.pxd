@@ -7,6 +7,10 @@ cdef extern from "kernels.h" nogil:
         const void *query, const void *rows, size_t n, size_t dim, float *out
     ) noexcept
 
+    ctypedef void (*ls_byte_dots)(
+        const void *query, const void *rows, size_t n, size_t dim, float *out
+    ) noexcept
+
     ctypedef double (*ls_square)(const void *row, size_t dim) noexcept
 
     ctypedef struct ls_books:
@@ -49,6 +53,7 @@ cdef extern from "kernels.h" nogil:
         const char *name
         ls_distances l2[4]
         ls_distances dot[4]
+        ls_byte_dots bytes
         ls_square square[4]
         ls_code_tables tables
         ls_code_small small

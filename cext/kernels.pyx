@@ -82,6 +82,19 @@ def distances(
             active.l2[dtype](&query[0], &rows[0], n, dim, &out[0])
 
 
+def byte_dots(
+    const unsigned char[::1] query,   # IN   (dim,)    below 128
+    const signed char[:, ::1] rows,   # IN   (n, dim)
+    float[::1] out,                   # OUT  (n,)
+):
+    """Fill out with the dot products of a query and rows, both of bytes."""
+    if rows.shape[0] != out.shape[0] or rows.shape[1] != query.shape[0] or query.shape[0] == 0:
+        raise ValueError(f"{rows.shape[0]} rows of {rows.shape[1]}, out is {out.shape[0]}")
+    if rows.shape[0]:
+        with nogil:
+            active.bytes(&query[0], &rows[0, 0], rows.shape[0], query.shape[0], &out[0])
+
+
 def squares(
     int dtype,                          # IN   0 f32, 1 f16, 2 u8, 3 i8
     const unsigned char[:, ::1] rows,   # IN   (n, bytes)

@@ -18,6 +18,11 @@
 #define IREDUCE reduce_int
 #define IREDUCE4 reduce_ints
 
+#define BYTES 32
+#define LOAD_BYTES(p) _mm256_loadu_si256((const __m256i *)(p))
+#define BYTES_DOT_STEP(acc, q, x) \
+    _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(q, x), _mm256_set1_epi16(1)))
+
 #define CRC_WORD(crc, word) (uint32_t)_mm_crc32_u64(crc, word)
 
 #define BWIDE 32

@@ -5,6 +5,7 @@
 #define LS_TARGET __attribute__((target("sse4.2,f16c,avx512f,avx512bw,avx512vnni")))
 #define LS_NAME "avx512vnni"
 #define ADD_PAIRS(acc, a, b) _mm512_dpwssd_epi32(acc, a, b)
+#define BYTES_DOT_STEP _mm512_dpbusd_epi32
 #include "kernel_avx512.h"
 #include "kernel_table.h"
 

@@ -23,6 +23,10 @@ typedef struct {
 #define IREDUCE(acc) vaddvq_s32(vaddq_s32((acc).low, (acc).high))
 #define IREDUCE4 REDUCE_EACH
 
+#define BYTES 8
+#define LOAD_BYTES(p) vld1_s8((const int8_t *)(p))
+#define BYTES_DOT_STEP(acc, q, x) bytes_dot_step(acc, q, x)
+
 #define CRC_WORD crc_word
 
 #define BWIDE 16
@@ -46,6 +50,12 @@ typedef struct {
 #define DZERO ((doubles_t){ vdupq_n_f64(0.0), vdupq_n_f64(0.0) })
 #define DSQUARE_STEP square_step_double
 #define DREDUCE(acc) vaddvq_f64(vaddq_f64((acc).low, (acc).high))
+
+static inline sums_t bytes_dot_step(sums_t acc, int8x8_t q, int8x8_t x)
+{
+    acc.low = vpadalq_s16(acc.low, vmull_s8(q, x));
+    return acc;
+}
 
 typedef struct {
     float64x2_t low, high;

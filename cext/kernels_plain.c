@@ -19,6 +19,10 @@
 #define ISUB_STEP(acc, q, x) ((acc) + ((q) - (x)) * ((q) - (x)))
 #define IDOT_STEP(acc, q, x) ((acc) + (q) * (x))
 
+#define BYTES 1
+#define LOAD_BYTES(p) (*(p))
+#define BYTES_DOT_STEP IDOT_STEP
+
 #define CRC_WORD crc_word
 
 #define FWIDE 4 /* floats that every CPU adds at once, or nearly every */

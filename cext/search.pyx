@@ -233,7 +233,7 @@ cdef class Searcher:
                         nq, enough = 0, False
                 for i in range(nq):
                     scored += self.tree.descend(
-                        batch.lifted + i * self.tree.query_bytes, plan.beam, walk, m,
+                        batch.lifted + i * self.tree.query_bytes, plan.beam, &walk, m,
                         near + i * m, probes + i * m,
                     )
                     counts[i] = <uint32_t>worth_reading(

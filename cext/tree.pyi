@@ -14,6 +14,10 @@ class HeadTree:
         dtype: int,
         dim: int,
         levels: tuple[int, ...],
+        offsets: NDArray[np.float32] | None = None,
+        steps: NDArray[np.float32] | None = None,
+        squares: NDArray[np.float32] | None = None,
+        sums: NDArray[np.float32] | None = None,
     ) -> None: ...
     def nearest(
         self,

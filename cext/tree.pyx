@@ -3,14 +3,20 @@
 Nodes are numbered level by level from the top, heads last, so the children of one node are
 neighbours in memory. children[i] is the first child of inner node i, children[i + 1] one past its
 last; the nodes before children[0] are the top level. With few heads there are no inner nodes.
+
+Nodes on a grid are bytes: node c stands for offsets + steps * c, and with w = steps * (q - offsets)
+
+    |q - node|^2  =  |q - offsets|^2 + |steps * c|^2 - 2 <w, c>
+
+of which <w, c> is a dot product of bytes once w is rounded to 7 bits, low + step * byte.
 """
 
 from cython cimport final
 from libc.math cimport INFINITY
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 
-from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, kernels
+from longspan.cext.kernels cimport LS_DTYPES, LS_F16, LS_F32, LS_I8, LS_U8, kernels
 from longspan.cext.pool cimport (
     ls_dist, ls_key, ls_pool, ls_pool_clear, ls_pool_offer, ls_pool_room, ls_pool_sort,
 )
@@ -18,8 +24,13 @@ from longspan.cext.room cimport ls_room, ls_times
 from longspan.cext.topk cimport LS_NOBODY
 
 
+cdef enum:
+    MOST = 127  # that a byte of a query stands for
+
+
 cdef void free_walk(Walk walk) noexcept nogil:
     """Give the scratch of a walk back."""
+    free(walk.query.bytes)
     free(walk.block)
     free(walk.now.held)
 
@@ -42,6 +53,15 @@ def check_levels(const uint32_t[::1] children, size_t inner, size_t heads, level
         raise ValueError(f"levels {levels} do not fit {inner} inner nodes and {heads} heads")
 
 
+cdef inline float value_of(const void *query, int dtype, size_t d) noexcept nogil:
+    """Return a value of a query."""
+    if dtype == LS_U8:
+        return (<const uint8_t *>query)[d]
+    if dtype == LS_I8:
+        return (<const int8_t *>query)[d]
+    return (<const float *>query)[d]
+
+
 @final
 cdef class HeadTree:
     """The head tree and the heads, opened for searching; keeps its arrays alive.
@@ -49,9 +69,12 @@ cdef class HeadTree:
     inner     (inner, bytes)  the nodes above the heads, as bytes
     heads     (h, bytes)
     children  (inner + 1,)
-    dtype     of the nodes; queries are float32 for f32 and f16, of the same type for u8 and i8
+    dtype     of the nodes, on a grid of what the queries are; queries are float32 for f32 and f16,
+              of the same type for u8 and i8
     dim       elements of a node
     levels    nodes of each level from the top, the heads last
+    offsets, steps, squares, sums   of nodes on a grid, which are int8: (dim,) twice, then of each
+              node, inner + h: |steps * c|^2, and the sum of its bytes
     Raises ValueError when the arrays do not fit each other.
     """
 
@@ -63,11 +86,27 @@ cdef class HeadTree:
         int dtype,
         size_t dim,
         levels,
+        const float[::1] offsets=None,
+        const float[::1] steps=None,
+        const float[::1] squares=None,
+        const float[::1] sums=None,
     ):
         cdef Py_ssize_t i
+        cdef Py_ssize_t nodes = inner.shape[0] + heads.shape[0]
         cdef size_t item = 4 if dtype == LS_F32 else 2 if dtype == LS_F16 else 1
         if not 0 <= dtype < LS_DTYPES:
             raise ValueError(f"dtype code {dtype}, must be in [0, {LS_DTYPES})")
+        self.query_bytes = dim * (4 if dtype == LS_F16 else item)
+        self.on_grid = offsets is not None
+        if self.on_grid:
+            item = 1
+            if (
+                steps is None or squares is None or sums is None
+                or <size_t>offsets.shape[0] != dim or <size_t>steps.shape[0] != dim
+                or squares.shape[0] != nodes or sums.shape[0] != nodes
+            ):
+                raise ValueError(f"the grid does not fit {nodes} nodes of {dim}")
+            self.offsets, self.steps, self.squares, self.sums = offsets, steps, squares, sums
         if heads.shape[1] != <Py_ssize_t>(dim * item) or heads.shape[0] == 0:
             raise ValueError(f"heads are {heads.shape[0]} x {heads.shape[1]} bytes, dim is {dim}")
         if inner.shape[0] and inner.shape[1] != heads.shape[1]:
@@ -86,7 +125,6 @@ cdef class HeadTree:
         self.inner, self.heads, self.children = inner, heads, children
         self.inner_count = <uint32_t>inner.shape[0]
         self.dtype, self.dim = dtype, dim
-        self.query_bytes = dim * (4 if dtype == LS_F16 else item)
 
     def nearest(
         self,
@@ -107,7 +145,7 @@ cdef class HeadTree:
         cdef Walk walk = self.new_walk(beam, m)
         with nogil:
             for i in range(nq):
-                scored += self.descend(&queries[i, 0], beam, walk, m, &dist[i, 0], &found[i, 0])
+                scored += self.descend(&queries[i, 0], beam, &walk, m, &dist[i, 0], &found[i, 0])
         free_walk(walk)
         return scored
 
@@ -126,25 +164,29 @@ cdef class HeadTree:
         room = ls_pool_room(widest)
         cdef float *block = <float *>ls_room(self.fan, sizeof(float))
         cdef uint64_t *held = <uint64_t *>ls_room(ls_times(2, room), sizeof(uint64_t))
-        if block == NULL or held == NULL:
+        cdef uint8_t *bytes = self.new_bytes()
+        if block == NULL or held == NULL or bytes == NULL:
             free(block)
             free(held)
+            free(bytes)
             raise MemoryError(f"no memory for a beam of {widest} nodes")
         return Walk(
-            block, ls_pool(held, 0, 0, INFINITY), ls_pool(held + room, 0, 0, INFINITY)
+            TreeQuery(NULL, bytes, 0, 0, 0), block, ls_pool(held, 0, 0, INFINITY), ls_pool(held + room, 0, 0, INFINITY)
         )
 
     cdef int64_t descend(
-        self, const void *query, const uint32_t[::1] beam, Walk walk, size_t m,
+        self, const void *query, const uint32_t[::1] beam, Walk *walk, size_t m,
         float *dist, uint32_t *found,
     ) noexcept nogil:
         """Fill dist and found with m heads, nearest first; return the nodes scored."""
         cdef ls_pool now = walk.now, then = walk.then
-        cdef uint32_t first = 0, node
+        cdef uint32_t first = 0, node, below, end
         cdef int64_t scored = self.children[0]
         cdef size_t level = 0, i
+        self.take(&walk.query, query)
         ls_pool_clear(&now, min(beam[0], self.inner_count) if self.inner_count else m)
-        self.score(query, 0, self.children[0], walk.block, &now)
+        self.distances(&walk.query, 0, self.children[0], walk.block)
+        ls_pool_offer(&now, walk.block, self.children[0], 0)
         while first < self.inner_count:
             first = self.children[first]  # the first node of the next level
             level += 1
@@ -154,8 +196,10 @@ cdef class HeadTree:
             ls_pool_sort(&now)  # the children of the nearest first: fewer get in to be thrown out
             for i in range(now.count):
                 node = ls_key(now.held[i])
-                self.score(query, self.children[node], self.children[node + 1], walk.block, &then)
-                scored += self.children[node + 1] - self.children[node]
+                below, end = self.children[node], self.children[node + 1]
+                self.distances(&walk.query, below, end, walk.block)
+                ls_pool_offer(&then, walk.block, end - below, below)
+                scored += end - below
             now, then = then, now
         ls_pool_sort(&now)
         for i in range(m):
@@ -165,14 +209,47 @@ cdef class HeadTree:
                 dist[i], found[i] = INFINITY, LS_NOBODY
         return scored
 
-    cdef void score(
-        self, const void *query, uint32_t first, uint32_t last, float *block, ls_pool *near,
+    cdef uint8_t *new_bytes(self) noexcept nogil:
+        """Return room for the bytes of a query; NULL when there is none."""
+        return <uint8_t *>ls_room(self.dim if self.on_grid else 1, 1)
+
+    cdef void take(self, TreeQuery *query, const void *whole) noexcept nogil:
+        """Set a query that has room for its bytes."""
+        cdef float least = INFINITY, most = -INFINITY, beside, weight, scale
+        cdef size_t d
+        query.whole = whole
+        if not self.on_grid:
+            return
+        query.square = 0
+        for d in range(self.dim):
+            beside = value_of(whole, self.dtype, d) - self.offsets[d]
+            weight = beside * self.steps[d]
+            query.square += beside * beside
+            least, most = min(least, weight), max(most, weight)
+        query.low, query.step = least, (most - least) / MOST
+        scale = 1 / query.step if query.step > 0 else 0
+        for d in range(self.dim):
+            weight = (value_of(whole, self.dtype, d) - self.offsets[d]) * self.steps[d]
+            query.bytes[d] = <uint8_t>((weight - least) * scale + <float>0.5)
+
+    cdef void distances(
+        self, const TreeQuery *query, uint32_t first, uint32_t last, float *out
     ) noexcept nogil:
-        """Offer the nodes [first, last), all inner or all heads, to the nearest."""
+        """Fill out with the squared distances of the nodes [first, last), all inner or all heads."""
         cdef const unsigned char *rows
+        cdef const float *squares
+        cdef const float *sums
+        cdef float square = query.square, low = 2 * query.low, step = 2 * query.step, found
+        cdef size_t i
         if first < self.inner_count:
             rows = &self.inner[first, 0]
         else:
             rows = &self.heads[first - self.inner_count, 0]
-        kernels().l2[self.dtype](query, rows, last - first, self.dim, block)
-        ls_pool_offer(near, block, last - first, first)
+        if not self.on_grid:
+            kernels().l2[self.dtype](query.whole, rows, last - first, self.dim, out)
+            return
+        kernels().bytes(query.bytes, rows, last - first, self.dim, out)
+        squares, sums = &self.squares[first], &self.sums[first]
+        for i in range(last - first):
+            found = square + squares[i] - low * sums[i] - step * out[i]
+            out[i] = found if found > 0 else 0

@@ -4,7 +4,6 @@ from longspan.indexer.planning.shape import MANY_DIMS, Shape
 from longspan.indexer.store.checks import SUM
 from longspan.indexer.store.codec import SCALARS
 from longspan.indexer.store.postings import PAGE
-from longspan.indexer.store.space import DTYPES
 from longspan.indexer.store.tiers import resident
 
 ID = 8
@@ -13,6 +12,7 @@ STORED = 12  # of a copy: head, distance and place
 # Copies of a vector, itself among them: of SIFT's, and of text's of many dimensions
 # (docs/measurements.md). Other vectors have others.
 COPIES = {"raw": (5.5, 2.7), "coded": (3.9, 2.2)}
+NODE = 8  # bytes of a node's scalars beside those of its dimensions
 TREE = 2  # LMDB's own pages, in hundredths of the postings'
 
 
@@ -40,7 +40,7 @@ def codes(shape: Shape) -> list[int]:
 
 def heads(shape: Shape) -> int:
     """Return the bytes of the heads and the tree above them."""
-    each = shape.space.width * DTYPES[shape.space.head_dtype].itemsize
+    each = shape.space.width + NODE
     return (shape.dials.heads + shape.inner) * each
 
 

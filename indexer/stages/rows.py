@@ -85,7 +85,8 @@ def heads_of(job: Job, first: int, last: int) -> NDArray[np.float32]:
 
 def as_stored(job: Job, heads: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return heads as the index has them, rounded."""
-    return job.space.stored_heads(heads).astype(np.float32)
+    grid = store_heads.load_grid(job.draft)
+    return store_heads.stored(heads, job.space, grid)
 
 
 def owners(job: Job, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Heads and head tree on disk: three flat files, mapped, so that all workers share one copy."""
+"""Heads and head tree on disk: flat files, mapped, so that all workers share one copy."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 
 from longspan.cext.tree import HeadTree
 from longspan.indexer.store.arrays import map_array, save_array, writing_rows
+from longspan.indexer.store.grid import Grid, slices
 from longspan.indexer.store.space import CODES, DTYPES, HeadSpace
 from longspan.indexer.store.whole import naming
 
 FILES = HEADS, TREE, CHILDREN = "heads.npy", "tree.npy", "children.npy"
+ON_GRID = GRID, SCALARS = "grid.npy", "scalars.npy"  # in an index whose nodes lie on a grid
 
-AT_ONCE = 1 << 16  # heads rounded together
+FINE = 8  # times as far as a head is rounded, its parent lies at least; else nodes are as they were
+CLOSEST = 0.01  # of the heads that may be nearer to their parents than that
+SEEN = 1 << 16  # heads that are looked at for it
 
 Distances = NDArray[np.float32]
 HeadIds = NDArray[np.uint32]
@@ -32,18 +36,59 @@ def save(
     sizes   children of each node, for every level but the last
     """
     children = len(levels[0]) + np.cumsum(np.concatenate([[0], *sizes]))
-    heads, shape = levels[-1], (len(levels[-1]), space.width)
-    path = directory / HEADS
-    with (
-        naming(path),
-        path.open("wb") as file,
-        writing_rows(file, DTYPES[space.head_dtype], shape) as write,
-    ):
-        for start in range(0, len(heads), AT_ONCE):
-            write(space.stored_heads(heads[start : start + AT_ONCE]))
-    inner = np.concatenate([space.stored_heads(level) for level in levels[:-1]])
-    save_array(directory / TREE, inner)
+    grid = grid_for(levels, sizes, space)
+    kind = DTYPES[space.head_dtype if grid is None else "i8"]
+    scalars = np.empty((2, sum(map(len, levels))), np.float32)
+    done = 0
+    for name, some in ((TREE, levels[:-1]), (HEADS, levels[-1:])):
+        path = directory / name
+        shape = (sum(map(len, some)), space.width)
+        with naming(path), path.open("wb") as file, writing_rows(file, kind, shape) as write:
+            for nodes in (nodes for level in some for nodes in slices(level)):
+                stored = space.stored_heads(nodes)
+                if grid is not None:
+                    stored = grid.round(stored)
+                    scalars[:, done : done + len(stored)] = grid.scalars(stored)
+                    done += len(stored)
+                write(stored)
     save_array(directory / CHILDREN, children.astype(np.uint32))
+    if grid is not None:
+        save_array(directory / GRID, np.stack([grid.offsets, grid.steps]))
+        save_array(directory / SCALARS, scalars)
+
+
+def grid_for(
+    levels: list[NDArray[np.float32]], sizes: list[NDArray[np.int64]], space: HeadSpace
+) -> Grid | None:
+    """Return the grid for the nodes of a tree; None where it would be too coarse for them.
+
+    Nodes of u8 and i8 are whole numbers, which lie on one. Where clusters are a small part of the
+    space, or one vector stretches it, heads side by side would be rounded to one place.
+    """
+    if space.head_dtype in ("u8", "i8"):
+        return Grid.of_integers(space.head_dtype, space.width)
+    if not sizes:
+        return None
+    every = (nodes for level in levels for nodes in slices(level))
+    grid = Grid.spanning(stored(nodes, space, None) for nodes in every)
+    heads = np.arange(0, len(levels[-1]), -(-len(levels[-1]) // SEEN))
+    parents = np.searchsorted(np.cumsum(sizes[-1]), heads, side="right")
+    apart = stored(levels[-1][heads], space, None) - stored(levels[-2][parents], space, None)
+    near = np.quantile(np.linalg.norm(apart, axis=1), CLOSEST)
+    return grid if near >= FINE * grid.error else None
+
+
+def load_grid(directory: Path) -> Grid | None:
+    """Return the grid of an index, None when its nodes do not lie on one."""
+    if not (directory / GRID).exists():
+        return None
+    return Grid(*map_array(directory / GRID, np.dtype(np.float32), ndim=2))
+
+
+def stored(nodes: NDArray[np.float32], space: HeadSpace, grid: Grid | None) -> NDArray[np.float32]:
+    """Return nodes as an index has them, rounded."""
+    rounded = space.stored_heads(nodes)
+    return rounded.astype(np.float32) if grid is None else grid.values(grid.round(rounded))
 
 
 class Heads:
@@ -53,13 +98,22 @@ class Heads:
     """
 
     def __init__(self, directory: Path, space: HeadSpace, levels: list[int]) -> None:
-        kind = DTYPES[space.head_dtype]
+        grid = load_grid(directory)
+        kind = DTYPES[space.head_dtype if grid is None else "i8"]
         heads, inner = (map_array(directory / name, kind, ndim=2) for name in (HEADS, TREE))
         children = map_array(directory / CHILDREN, np.uint32)
         self.space, self.levels = space, tuple(levels)
-        dtype = CODES[space.head_dtype]
+        of_grid = () if grid is None else (
+            grid.offsets, grid.steps, *map_array(directory / SCALARS, np.float32, ndim=2)
+        )  # fmt: skip
         self.tree = HeadTree(
-            as_bytes(inner), as_bytes(heads), children, dtype, space.width, self.levels
+            as_bytes(inner),
+            as_bytes(heads),
+            children,
+            CODES[space.head_dtype],
+            space.width,
+            self.levels,
+            *of_grid,
         )
 
     def lift(self, queries: NDArray[Any]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from typing import Any
 from longspan.indexer.store.calibration import Calibration, Measured
 from longspan.indexer.store.checks import CHECKS
 from longspan.indexer.store.codec import FIRST, SECOND
-from longspan.indexer.store.heads import FILES as HEADS
+from longspan.indexer.store.heads import FILES, ON_GRID
 from longspan.indexer.store.manifest import Manifest
 
 PER_POSTING = 21  # of the directory: offset, vectors, copies, first row, whether asked for
@@ -41,7 +41,8 @@ class Tier:
 def sizes(manifest: Manifest) -> tuple[int, ...]:
     """Return the bytes that each tier of an index keeps in memory, ascending."""
     files = {name: int(record["bytes"]) for name, record in manifest.files.items()}
-    heads, codes = sum(files[name] for name in HEADS), [name for name in CODES if name in files]
+    heads = sum(files.get(name, 0) for name in (*FILES, *ON_GRID))
+    codes = [name for name in CODES if name in files]
     checks = files.get(CHECKS, 0)
     return resident(heads, manifest.heads, checks, [files[name] for name in codes])
 

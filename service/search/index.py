@@ -29,8 +29,9 @@ from longspan.service.search.opened import Opened, is_coded, open_files
 from longspan.service.search.request import EXPLAIN, PAYLOAD, SearchParams, SearchRequest, asked
 from longspan.service.search.watch import Kind
 
-RESIDENT = (*store_heads.FILES, DIRECTORY)  # read whole at opening, into the page cache
-FILES = (*RESIDENT, IDS)
+FILES = (*store_heads.FILES, DIRECTORY, IDS)
+# Read whole at opening, into the page cache.
+RESIDENT = (*store_heads.FILES, *store_heads.ON_GRID, DIRECTORY)
 
 
 def files_of(manifest: Manifest) -> set[str]:
@@ -38,7 +39,15 @@ def files_of(manifest: Manifest) -> set[str]:
     shards = map(shard_name, range(len(manifest.shards)))
     coded = CODED if is_coded(manifest) else ()
     checks = {CHECKS} & manifest.files.keys()  # indexes were published without, once
-    return {*FILES, *shards, *coded, *checks, *(objects.FILES if objects.is_in(manifest) else ())}
+    grid = set(store_heads.ON_GRID) if store_heads.GRID in manifest.files else set()
+    return {
+        *FILES,
+        *grid,
+        *shards,
+        *coded,
+        *checks,
+        *(objects.FILES if objects.is_in(manifest) else ()),
+    }
 
 
 def check_files(directory: Path, manifest: Manifest, read: bool = True) -> None:

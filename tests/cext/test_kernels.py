@@ -71,6 +71,19 @@ def test_an_inverse_norm_is_the_one_that_the_indexer_stores(
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 9), dim=st.integers(1, 300))
+def test_dot_products_of_bytes_are_exact(level: str, seed: int, n: int, dim: int) -> None:
+    kernels.use(level)
+    rng = np.random.default_rng(seed)
+    query = rng.integers(0, 128, dim, dtype=np.uint8)
+    rows = rng.integers(-128, 128, (n, dim), dtype=np.int8)
+    query[: dim // 2], rows[:, : dim // 2] = 127, -128  # the largest products side by side
+    found = np.empty(n, np.float32)
+    kernels.byte_dots(query, rows, found)
+    np.testing.assert_array_equal(found, rows.astype(np.int64) @ query.astype(np.int64))
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize(("dtype", "low", "high"), [("u8", 0, 255), ("i8", -128, 127)])
 def test_the_largest_differences_do_not_overflow(
     level: str, dtype: str, low: int, high: int

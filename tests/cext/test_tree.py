@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longspan.cext.tree import HeadTree
+from longspan.indexer.store.grid import Grid
+from longspan.indexer.store.space import CODES, DTYPES
 
 NOBODY = 2**32 - 1
 F32 = 0
@@ -57,6 +59,45 @@ def test_a_full_beam_finds_the_nearest_heads(
     assert (found[:, :kept] < len(heads)).all()
     assert (found[:, kept:] == NOBODY).all()
     assert np.isinf(dist[:, kept:]).all()
+
+
+@pytest.mark.parametrize("dtype", ["f32", "u8", "i8"])
+@given(seed=st.integers(0, 2**32 - 1), fans=st.lists(st.integers(1, 6), min_size=1, max_size=3))
+def test_nodes_on_a_grid_are_as_far_as_where_they_lie(
+    dtype: str, seed: int, fans: list[int]
+) -> None:
+    rng, dim = np.random.default_rng(seed), 21
+    _, heads = grow(rng, fans, dim)
+    counts = np.cumprod(fans)
+    nodes = [rng.normal(size=(count, dim)) * rng.random(dim) * 9 + 40 for count in counts[:-1]]
+    every = np.concatenate([*nodes, heads * 9 + 40]).astype(np.float32)
+    grid = Grid.spanning([every]) if dtype == "f32" else Grid.of_integers(dtype, dim)
+    rounded = grid.round(every)
+    children = counts[0] + np.concatenate([[0], np.cumsum(np.repeat(fans[1:], counts[:-1]))])
+    inner = len(every) - len(heads)
+    tree = HeadTree(
+        rounded[:inner].view(np.uint8),
+        rounded[inner:].view(np.uint8),
+        children.astype(np.uint32),
+        CODES[dtype],
+        dim,
+        tuple(counts.tolist()),
+        grid.offsets,
+        grid.steps,
+        *grid.scalars(rounded),
+    )
+    query = rng.integers(0, 128, dim).astype(DTYPES[dtype])
+    dist, found = np.empty((1, len(heads)), np.float32), np.empty((1, len(heads)), np.uint32)
+    beam = np.full(len(fans) - 1, 1000, np.uint32)
+    tree.nearest(query[None].view(np.uint8).reshape(1, -1), beam, dist, found)
+    assert sorted(found[0]) == list(range(len(heads)))
+    away = grid.values(rounded[inner:])[found[0]] - query.astype(np.float64)
+    # A value of the query stands for one of 128 that lie a step apart.
+    weights = (query - grid.offsets) * grid.steps
+    step = np.ptp(weights) / 127
+    allowed = step * np.abs(rounded[inner:][found[0]].astype(np.int64)).sum(axis=1)
+    exact = np.square(away).sum(axis=1)
+    assert (np.abs(dist[0] - exact) <= allowed + 1e-5 * exact + 0.1).all()
 
 
 def test_each_node_is_scored_once_and_no_other() -> None:
