@@ -17,9 +17,6 @@ So a head, and a node above, lies where its distance stands for its mean and REA
 Where norms are uneven a build clusters vectors by direction and logarithm of the norm, and not by
 distance in the head space: there the few longest, which answer most queries, are spread over all
 clusters, each with as many short ones. Measured on log-normal norms, docs/measurements.md.
-
-Why heads keep the input's type: a u8 head is a quarter of a float one, and rounding a mean to
-whole numbers moves it by less than the spread of its own posting.
 """
 
 from dataclasses import dataclass

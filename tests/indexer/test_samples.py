@@ -95,4 +95,5 @@ def test_equal_vectors_do_not_make_other_queries_dearer(tmp_path: Path) -> None:
         tiers = Manifest.read(index).calibration["tiers"]
         at = RECALLS.index(0.95)
         reads.append([tier["postings"][1][at] + tier["pages"][1][at] for tier in tiers])
-    assert (np.array(reads[1]) < 1.4 * np.array(reads[0])).all(), reads
+    # They were three to five times as dear; 250 queries tell reads to a quarter or so.
+    assert (np.array(reads[1]) < 1.6 * np.array(reads[0])).all(), reads
