@@ -38,7 +38,7 @@ def test_nodes_are_rounded_by_half_a_step_at_most(seed: int, n: int, exponent: i
 
 @pytest.mark.parametrize("metric", ["l2", "cosine", "ip"])
 def test_heads_of_floats_lie_on_a_grid(tmp_path: Path, metric: str) -> None:
-    base = np.random.default_rng(1).normal(size=(6000, 24)).astype(np.float32)
+    base = np.random.default_rng(1).normal(size=(2500, 24)).astype(np.float32)
     made(base, tmp_path, metric)
     grid = load_grid(tmp_path / "index")
     assert grid is not None
@@ -51,7 +51,7 @@ def test_heads_of_floats_lie_on_a_grid(tmp_path: Path, metric: str) -> None:
 def test_heads_stay_floats_where_clusters_are_small_beside_the_space(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     far = 1e4 * rng.normal(size=(6, 24))
-    base = (np.repeat(far, 1000, axis=0) + rng.normal(size=(6000, 24))).astype(np.float32)
+    base = (np.repeat(far, 400, axis=0) + rng.normal(size=(2400, 24))).astype(np.float32)
     made(base, tmp_path, "l2")
     assert not (tmp_path / "index" / GRID).exists()
     assert np.load(tmp_path / "index" / HEADS).dtype == np.float32
@@ -60,7 +60,7 @@ def test_heads_stay_floats_where_clusters_are_small_beside_the_space(tmp_path: P
 
 def made(base: np.ndarray, folder: Path, metric: str) -> None:
     np.save(folder / "base.npy", base)
-    config = BuildConfig(codec="pq", heads=600, calibration=200)
+    config = BuildConfig(codec="pq", heads=500, calibration=60)
     build(folder / "base.npy", folder / "index", metric=metric, threads=1, config=config)
 
 
