@@ -124,8 +124,9 @@ def records_of(
     """
     rows = rows.astype(np.int64)
     owners = np.searchsorted(starts, rows, side="right") - 1
-    ends = np.append(starts[1:], len(tiles))
+    after = np.minimum(owners + 1, len(starts) - 1)
+    ends = np.where(owners < after, starts[after], len(tiles))
     records = np.empty((len(rows), tiles.shape[1]), np.uint8)
     first = starts[owners].astype(np.int64)
-    posting.untile(tiles, first, ends[owners].astype(np.int64) - first, rows, records)
+    posting.untile(tiles, first, ends.astype(np.int64) - first, rows, records)
     return records
