@@ -25,7 +25,7 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 
 from longspan.cext.kernels cimport (
-    LS_GROUP, LS_POINTS, LS_SCALES, LS_SHARE, kernels, ls_books, ls_codes,
+    LS_GROUP, LS_POINTS, LS_SCALES, books_fit, books_of, kernels, ls_books, ls_codes,
 )
 from longspan.cext.mapped cimport Ids, Rows
 from longspan.cext.pages cimport ls_major_faults
@@ -71,10 +71,8 @@ cdef class CodedPostings(Postings):
         cdef size_t i
         if copies.shape[0] != counts.shape[0] or books.shape[0] != 2 or scales.shape[0] != LS_SCALES:
             raise ValueError(f"{copies.shape[0]} copies, {books.shape[0]} books, {scales.shape[0]}")
-        if (
-            groups % 2 or (books.shape[1] != 1 and books.shape[1] != <Py_ssize_t>(2 * groups))
-            or books.shape[2] % 4 or not 0 < books.shape[2] <= 4 * LS_SHARE
-            or books.shape[3] != LS_POINTS or groups * LS_GROUP % <size_t>books.shape[2]
+        if groups % 2 or not books_fit(
+            books.shape[1], books.shape[2], books.shape[3], groups
         ):
             raise ValueError(
                 f"{groups} groups, books of {books.shape[1]} x {books.shape[2]} x {books.shape[3]}"
@@ -186,9 +184,7 @@ cdef class CodedPostings(Postings):
         cdef size_t tier, nibbles = 2 * self.groups
         cdef ls_books books
         for tier in range(self.tiers):
-            books = ls_books(
-                &self.books[tier, 0, 0, 0], nibbles, self.books.shape[2], self.books.shape[1] == 1
-            )
+            books = books_of(self.books[tier], self.groups)
             kernels().tables(
                 batch.turned + i * self.width, &books, scratch.tables + tier * nibbles * LS_POINTS
             )

@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t
 from libc.stdlib cimport free
 
 from longspan.cext.kernels cimport (
-    LS_GROUP, LS_POINTS, LS_SCALES, LS_SHARE, kernels, ls_books, ls_codes,
+    LS_GROUP, LS_POINTS, LS_SCALES, LS_SHARE, books_fit, books_of, kernels, ls_books, ls_codes,
 )
 from longspan.cext.posting cimport SCALARS_1, SCALARS_2
 from longspan.cext.room cimport ls_room
@@ -74,20 +74,11 @@ cdef void hadamard(float *x, size_t size) noexcept nogil:
 
 cdef int check(Py_ssize_t width, Py_ssize_t groups, const float[:, :, ::1] books) except -1:
     """Raise ValueError unless vectors, codes and books fit each other."""
-    cdef Py_ssize_t nibbles = width * 2 // LS_GROUP, span = books.shape[1]
     if width != groups * LS_GROUP:
         raise ValueError(f"vectors are {width} wide, codes have {groups} groups of {LS_GROUP}")
-    if (
-        (books.shape[0] != 1 and books.shape[0] != nibbles) or books.shape[2] != LS_POINTS
-        or span == 0 or span % 4 or width % span or span > 4 * LS_SHARE
-    ):
+    if not books_fit(books.shape[0], books.shape[1], books.shape[2], groups):
         raise ValueError(f"books are {books.shape[0]} x {books.shape[1]} x {books.shape[2]}")
     return 0
-
-
-cdef ls_books books_of(const float[:, :, ::1] books, size_t nibbles) noexcept nogil:
-    """Return books as the kernels take them."""
-    return ls_books(&books[0, 0, 0], nibbles, books.shape[1], books.shape[0] == 1)
 
 
 def encode(
@@ -161,7 +152,7 @@ def estimates(
     check(query.shape[0], groups, books)
     if <size_t>tiles.shape[0] != n * (groups + SCALARS_1) or scales.shape[0] != LS_SCALES:
         raise ValueError(f"{n} records of {groups} groups in {tiles.shape[0]} bytes")
-    cdef ls_books all_books = books_of(books, 2 * groups)
+    cdef ls_books all_books = books_of(books, groups)
     cdef ls_codes codes = ls_codes(NULL, &scales[0], 0, 0, unit, groups)
     cdef float *tables = <float *>ls_room(2 * groups, LS_POINTS * sizeof(float))
     cdef uint8_t *small = <uint8_t *>ls_room(2 * groups, LS_POINTS)

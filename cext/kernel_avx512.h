@@ -1,6 +1,9 @@
 /* The vector macros that both AVX-512 files share; ADD_PAIRS(acc, a, b) is theirs. */
 #include <immintrin.h>
 
+/* Lanes of 32 bytes here too: tiles have 16 records, and few postings have many. */
+#include "kernel_lanes_avx2.h"
+
 #define IVEC __m512i
 #define IWIDTH 32
 #define IZERO _mm512_setzero_si512()
@@ -19,15 +22,6 @@
 #endif
 
 #define CRC_WORD(crc, word) (uint32_t)_mm_crc32_u64(crc, word)
-
-/* Of 32 bytes, as of AVX2: tiles have 16 records, and few postings have many. */
-#define BWIDE 32
-#define LOAD_LANES(at, stride) \
-    (wide_bytes)_mm256_inserti128_si256( \
-        _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(at))), \
-        _mm_loadu_si128((const __m128i *)((at) + (stride))), 1)
-#define LOOK_UP(table, places) \
-    (wide_bytes)_mm256_shuffle_epi8((__m256i)(table), (__m256i)(places))
 
 #define FWIDE 16
 #define FVEC __m512

@@ -27,6 +27,22 @@ LS_TARGET static void code_tables(const float *x, const ls_books *books, float *
     }
 }
 
+static inline float lesser(float a, float b)
+{
+    return a < b ? a : b;
+}
+
+/* The least of 16 values. */
+LS_TARGET static inline float least_of(const float *values)
+{
+    float least[LS_POINTS / 2];
+    for (size_t v = 0; v < 8; v++)
+        least[v] = lesser(values[v], values[v + 8]);
+    for (size_t v = 0; v < 4; v++)
+        least[v] = lesser(least[v], least[v + 4]);
+    return lesser(lesser(least[0], least[2]), lesser(least[1], least[3]));
+}
+
 enum { SMALL = 127 }; /* the greatest value of a small table: two of them fit a byte */
 
 LS_TARGET static void code_small(const float *tables, size_t groups, uint8_t *small, float *base,
@@ -34,43 +50,22 @@ LS_TARGET static void code_small(const float *tables, size_t groups, uint8_t *sm
 {
     float widest = 0, sum = 0;
     for (size_t t = 0; t < 2 * groups; t++) {
-        float low = tables[t * LS_POINTS], high = low;
-        for (size_t v = 1; v < LS_POINTS; v++) {
-            const float value = tables[t * LS_POINTS + v];
-            low = value < low ? value : low;
-            high = value > high ? value : high;
-        }
+        const float *table = tables + t * LS_POINTS, low = least_of(table);
+        float high = table[0];
+        for (size_t v = 1; v < LS_POINTS; v++)
+            high = table[v] > high ? table[v] : high;
         sum += low;
         widest = high - low > widest ? high - low : widest;
     }
     const float scale = widest > 0 ? SMALL / widest : 0;
     for (size_t t = 0; t < 2 * groups; t++) {
-        const float *table = tables + t * LS_POINTS;
+        const float *table = tables + t * LS_POINTS, low = least_of(table);
         uint8_t *out = small + (t % 2 * groups + t / 2) * LS_POINTS;
-        float low = table[0];
-        for (size_t v = 1; v < LS_POINTS; v++)
-            low = table[v] < low ? table[v] : low;
         for (size_t v = 0; v < LS_POINTS; v++)
             out[v] = (uint8_t)((table[v] - low) * scale + .5f);
     }
     *base = sum;
     *step = widest / SMALL;
-}
-
-static inline float lesser(float a, float b)
-{
-    return a < b ? a : b;
-}
-
-/* The least of 16 costs. */
-LS_TARGET static inline float least_of(const float *costs)
-{
-    float least[LS_POINTS / 2];
-    for (size_t v = 0; v < 8; v++)
-        least[v] = lesser(costs[v], costs[v + 8]);
-    for (size_t v = 0; v < 4; v++)
-        least[v] = lesser(least[v], least[v + 4]);
-    return lesser(lesser(least[0], least[2]), lesser(least[1], least[3]));
 }
 
 /* The first point that costs no more than that; costs are finite, or it is the last. */

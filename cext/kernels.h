@@ -12,11 +12,6 @@
 #include <string.h>
 
 enum { LS_F32, LS_F16, LS_U8, LS_I8, LS_DTYPES };
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define LS_LITTLE 1
-#else
-#define LS_LITTLE 0
-#endif
 
 enum {
     LS_GROUP = 8,   /* dimensions that a byte of a code covers: two nibbles, each of 16 points */

@@ -72,3 +72,17 @@ cdef extern from "kernels.h" nogil:
     const ls_kernels *ls_kernels_neon()
 
 cdef const ls_kernels *kernels() noexcept nogil
+
+
+cdef inline bint books_fit(
+    Py_ssize_t count, Py_ssize_t span, Py_ssize_t points, Py_ssize_t groups
+) noexcept nogil:
+    """Return whether the books of a tier, (count, span, points), fit codes of so many groups."""
+    return (count == 1 or count == 2 * groups) and points == LS_POINTS and (
+        0 < span <= 4 * LS_SHARE and span % 4 == 0 and groups * LS_GROUP % span == 0
+    )
+
+
+cdef inline ls_books books_of(const float[:, :, ::1] books, size_t groups) noexcept nogil:
+    """Return the books of a tier, (2 groups or 1, span, 16), as the kernels take them."""
+    return ls_books(&books[0, 0, 0], 2 * groups, books.shape[1], books.shape[0] == 1)

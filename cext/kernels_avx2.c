@@ -4,6 +4,8 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#include "kernel_lanes_avx2.h"
+
 #define LS_TARGET __attribute__((target("avx2,fma,f16c,sse4.2")))
 #define LS_NAME "avx2"
 
@@ -24,14 +26,6 @@
     _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(q, x), _mm256_set1_epi16(1)))
 
 #define CRC_WORD(crc, word) (uint32_t)_mm_crc32_u64(crc, word)
-
-#define BWIDE 32
-#define LOAD_LANES(at, stride) \
-    (wide_bytes)_mm256_inserti128_si256( \
-        _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(at))), \
-        _mm_loadu_si128((const __m128i *)((at) + (stride))), 1)
-#define LOOK_UP(table, places) \
-    (wide_bytes)_mm256_shuffle_epi8((__m256i)(table), (__m256i)(places))
 
 #define FWIDE 8
 #define FVEC __m256

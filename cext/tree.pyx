@@ -171,7 +171,8 @@ cdef class HeadTree:
             free(bytes)
             raise MemoryError(f"no memory for a beam of {widest} nodes")
         return Walk(
-            TreeQuery(NULL, bytes, 0, 0, 0), block, ls_pool(held, 0, 0, INFINITY), ls_pool(held + room, 0, 0, INFINITY)
+            TreeQuery(NULL, bytes, 0, 0, 0), block,
+            ls_pool(held, 0, 0, INFINITY), ls_pool(held + room, 0, 0, INFINITY),
         )
 
     cdef int64_t descend(

@@ -40,14 +40,8 @@ def files_of(manifest: Manifest) -> set[str]:
     coded = CODED if is_coded(manifest) else ()
     checks = {CHECKS} & manifest.files.keys()  # indexes were published without, once
     grid = set(store_heads.ON_GRID) if store_heads.GRID in manifest.files else set()
-    return {
-        *FILES,
-        *grid,
-        *shards,
-        *coded,
-        *checks,
-        *(objects.FILES if objects.is_in(manifest) else ()),
-    }
+    payload = objects.FILES if objects.is_in(manifest) else ()
+    return {*FILES, *grid, *shards, *coded, *checks, *payload}
 
 
 def check_files(directory: Path, manifest: Manifest, read: bool = True) -> None:
