@@ -85,7 +85,7 @@ def heads_of(job: Job, first: int, last: int) -> NDArray[np.float32]:
 
 def as_stored(job: Job, heads: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return heads as the index has them, rounded."""
-    grid = store_heads.load_grid(job.draft)
+    grid = job.keep(store_heads.GRID, lambda: store_heads.load_grid(job.draft))
     return store_heads.stored(heads, job.space, grid)
 
 
